@@ -1,0 +1,5 @@
+"""The command `icsi`: one module per group of subcommands, joined here."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Data, phantoms and results of ICSI Reproduced.")

@@ -1,0 +1,1 @@
+"""Generated stand-ins for the papers' private data, with exact ground truth from a seed."""

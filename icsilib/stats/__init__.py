@@ -1,0 +1,1 @@
+"""Statistics for comparing people with people and people with models."""

@@ -1,0 +1,1 @@
+"""What makes the notebooks one study: profiles, provenance of results, the claims ledger, execution."""

@@ -1,0 +1,166 @@
+"""Results as files: every number with its unit, n, interval and the data, code and machine it came from.
+
+A notebook collects its numbers in one `Results` and writes them once, at its end. Pages, tables and the
+claims ledger read these files; no number that a run produced is typed anywhere.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from icsilib.files import write_text_atomic
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSIONED = ("numpy", "scipy", "pandas", "statsmodels", "torch", "opencv-python-headless", "albumentations")
+
+
+class Value(BaseModel):
+    """One number of the study."""
+
+    model_config = ConfigDict(extra="forbid")
+    value: float | int | bool | str | None
+    unit: str = ""
+    n: int | None = None  # how many items the number summarises
+    n_of: str = ""  # what is counted: "frames", "pairs", "patients"
+    interval: tuple[float, float] | None = None
+    level: float | None = None  # of the interval, e.g. 0.95
+    method: str = ""  # how value and interval were computed
+    data: str = ""  # which data: "phantom", "simulated", "BU-BIL", "SVIA", "embryo"
+
+
+class Provenance(BaseModel):
+    """Where a results file came from."""
+
+    model_config = ConfigDict(extra="forbid")
+    revision: str  # git commit of the code, or "unknown" outside a checkout
+    clean: bool | None  # whether the tree held uncommitted changes to the code; None when unknown
+    data: dict[str, str] = Field(default_factory=dict)  # data set → SHA-256
+    seed: int | None = None
+    profile: str
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    started: str  # UTC, ISO 8601
+    seconds: float
+
+
+class ResultsFile(BaseModel):
+    """Content of one `results/*.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+    notebook: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    values: dict[str, Value]
+    tables: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    provenance: Provenance
+
+
+class Results:
+    """The numbers of one notebook, collected as they arise and written once."""
+
+    def __init__(self, notebook: str, profile: str, seed: int | None, **parameters: Any) -> None:
+        self.notebook, self.profile, self.seed, self.parameters = notebook, profile, seed, parameters
+        self.values: dict[str, Value] = {}
+        self.tables: dict[str, list[dict[str, Any]]] = {}
+        self.data: dict[str, str] = {}
+        self._started = time.time()
+
+    def add(self, key: str, value: Any, **about: Any) -> Value:
+        """Keep one number under `key`; `about` are the other fields of `Value`. A key is used once."""
+        if key in self.values:
+            raise ValueError(f"results of {self.notebook}: key {key!r} is already used; choose another")
+        self.values[key] = Value(value=_plain(value), **{name: _plain(item) for name, item in about.items()})
+        return self.values[key]
+
+    def add_table(self, key: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Keep a table, as one mapping a row."""
+        self.tables[key] = [{name: _plain(item) for name, item in row.items()} for row in rows]
+
+    def write(self, path: Path | str) -> ResultsFile:
+        """Write everything collected, with its provenance, as JSON. The write is atomic."""
+        content = ResultsFile(
+            notebook=self.notebook,
+            parameters=self.parameters,
+            values=self.values,
+            tables=self.tables,
+            provenance=provenance(self.profile, self.seed, self.data, self._started),
+        )
+        write_text_atomic(path, json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+        return content
+
+
+def read_results(path: Path | str) -> ResultsFile:
+    """Read and validate one results file."""
+    return ResultsFile.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+
+def provenance(profile: str, seed: int | None, data: dict[str, str], started: float) -> Provenance:
+    """Provenance of a run that began at `started` (seconds since the epoch)."""
+    revision, clean = code_revision()
+    return Provenance(
+        revision=revision,
+        clean=clean,
+        data=data,
+        seed=seed,
+        profile=profile,
+        versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONED},
+        hardware=hardware(),
+        started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        seconds=round(time.time() - started, 1),
+    )
+
+
+def code_revision() -> tuple[str, bool | None]:
+    """Git commit of the code, and whether `icsilib`, notebooks and book are as committed."""
+    try:
+        revision = _git("rev-parse", "HEAD")
+        return revision, not _git("status", "--porcelain", "--", "icsilib", "notebooks", "book")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", None
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores and, when torch sees one, the GPU that a run had."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "gpu": gpu}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as plain Python, so that JSON holds them."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def source_digest(*packages: str) -> str:
+    """SHA-256 over the Python sources of the named packages or modules, e.g. `"icsilib.segmentation"`.
+
+    A notebook puts it in the name of a folder of costly work, so that work done by older code is not reused.
+    """
+    digest = hashlib.sha256()
+    for package in packages:
+        place = ROOT.joinpath(*package.split("."))
+        for source in sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
+            digest.update(source.relative_to(ROOT).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
