@@ -1,0 +1,233 @@
+"""The one annotation format of the study: COCO JSON with who, when and where added.
+
+Coordinates are *continuous image coordinates* in pixels, as COCO defines them: the origin is the upper-left
+corner of the image, x to the right, y down, and the centre of the first pixel lies at (0.5, 0.5):
+
+    0     1     2     3            a polygon, box or keypoint from x=0 to x=3 spans
+    |--.--|--.--|--.--|            the three pixels whose centres are .5, 1.5, 2.5
+      0.5   1.5   2.5
+
+Resizing an image by a factor therefore multiplies every coordinate by that factor and nothing else.
+Oolemma and suction pipette are polygons, the needle tip is a COCO keypoint, sperm are boxes.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from icsilib.files import write_text_atomic
+
+Polygon = NDArray[np.float64]  # (N, 2) vertices, x then y, pixels
+
+
+class AnnotationError(ValueError):
+    """A file of annotations that cannot be used; the message names file, record and remedy."""
+
+
+class Category(BaseModel):
+    """A kind of labelled object; `keypoints` names the points that an annotation of it carries."""
+
+    model_config = ConfigDict(extra="allow")
+    id: int
+    name: str
+    supercategory: str = ""
+    keypoints: list[str] | None = None
+
+
+OOLEMMA = Category(id=1, name="oolemma")
+SUCTION_PIPETTE = Category(id=2, name="suction_pipette")
+NEEDLE = Category(id=3, name="needle", keypoints=["tip"])
+SPERM = Category(id=4, name="sperm")
+IMPURITY = Category(id=5, name="impurity")
+ICSI_CATEGORIES = (OOLEMMA, SUCTION_PIPETTE, NEEDLE)
+BIOPSY_CATEGORIES = (SPERM, IMPURITY)
+
+
+class Image(BaseModel):
+    """One frame or photograph: `file_name` is relative to the folder of the annotation file."""
+
+    model_config = ConfigDict(extra="allow")
+    id: int
+    file_name: str
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    video_id: str | None = None
+    frame_index: int | None = None
+    patient_id: str | None = None
+    kit: str | None = None
+    operator: str | None = None
+    um_per_px: float | None = Field(default=None, gt=0)
+
+
+class Annotation(BaseModel):
+    """One labelled object: polygons, a keypoint or a box, with its `annotator` and labelling `round`."""
+
+    model_config = ConfigDict(extra="allow")
+    id: int
+    image_id: int
+    category_id: int
+    bbox: list[float] | None = None  # x, y, width, height in pixels
+    area: float | None = None  # px²
+    segmentation: list[list[float]] | dict[str, Any] | None = None  # polygons x1 y1 x2 y2 …, or run lengths
+    keypoints: list[float] | None = None  # x, y, v for each point; v = 0 absent, 1 hidden, 2 visible
+    num_keypoints: int | None = None
+    iscrowd: int = 0
+    annotator: str | None = None
+    round: int | None = None
+
+
+class Dataset(BaseModel):
+    """A whole annotation file. Unknown keys are kept, ids are unique, references resolve."""
+
+    model_config = ConfigDict(extra="allow")
+    info: dict[str, Any] = Field(default_factory=dict)
+    licenses: list[dict[str, Any]] = Field(default_factory=list)
+    images: list[Image]
+    annotations: list[Annotation]
+    categories: list[Category]
+
+    @model_validator(mode="after")
+    def _references_resolve(self) -> "Dataset":
+        images = _unique_ids(self.images, "image")
+        categories = _unique_ids(self.categories, "category")
+        _unique_ids(self.annotations, "annotation")
+        for annotation in self.annotations:
+            if annotation.image_id not in images:
+                raise ValueError(f"annotation {annotation.id} names image {annotation.image_id}, which is missing")
+            if annotation.category_id not in categories:
+                raise ValueError(
+                    f"annotation {annotation.id} names category {annotation.category_id}, which is missing"
+                )
+        return self
+
+
+def _unique_ids(records: Sequence[Image] | Sequence[Annotation] | Sequence[Category], kind: str) -> set[int]:
+    seen: set[int] = set()
+    for record in records:
+        if record.id in seen:
+            raise ValueError(f"{kind} id {record.id} occurs twice; give every {kind} its own id")
+        seen.add(record.id)
+    return seen
+
+
+def read_coco(path: Path | str) -> Dataset:
+    """Read and validate a COCO JSON file; raises `AnnotationError` naming file, record and remedy."""
+    path = Path(path)
+    try:
+        return Dataset.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
+    except FileNotFoundError:
+        raise AnnotationError(f"{path}: no such file; check the path") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise AnnotationError(f"{path}: not JSON in UTF-8 ({error}); export the file again as COCO JSON") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        raise AnnotationError(f"{path}: {where}: {first['msg']}; correct that record and read it again") from None
+
+
+def write_coco(dataset: Dataset, path: Path | str) -> None:
+    """Write `dataset` as compact, stable JSON: same content, same bytes. The write is atomic."""
+    content = dataset.model_dump(mode="json", exclude_none=True)
+    write_text_atomic(Path(path), json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def polygon_annotation(
+    id: int, image_id: int, category: Category, polygons: Iterable[Polygon], decimals: int = 2, **who: Any
+) -> Annotation:
+    """Annotation of one object from its (N, 2) polygons in px, with box and area computed from them."""
+    rings = [np.round(np.asarray(polygon, dtype=float), decimals) for polygon in polygons]
+    points = np.concatenate(rings)
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    return Annotation(
+        id=id,
+        image_id=image_id,
+        category_id=category.id,
+        segmentation=[ring.ravel().tolist() for ring in rings],
+        bbox=np.round([x0, y0, x1 - x0, y1 - y0], decimals).tolist(),
+        area=round(sum(polygon_area(ring) for ring in rings), decimals),
+        **who,
+    )
+
+
+def tip_annotation(id: int, image_id: int, tip: Sequence[float], visible: bool = True, **who: Any) -> Annotation:
+    """Annotation of the needle tip (x, y) in px as a COCO keypoint."""
+    x, y = round(float(tip[0]), 3), round(float(tip[1]), 3)
+    return Annotation(
+        id=id,
+        image_id=image_id,
+        category_id=NEEDLE.id,
+        keypoints=[x, y, 2 if visible else 1],
+        num_keypoints=1,
+        bbox=[x, y, 0.0, 0.0],
+        area=0.0,
+        **who,
+    )
+
+
+def box_annotation(id: int, image_id: int, category: Category, box: Sequence[float], **who: Any) -> Annotation:
+    """Annotation of one object from its box (x, y, width, height) in px."""
+    x, y, width, height = (float(value) for value in box)
+    return Annotation(
+        id=id, image_id=image_id, category_id=category.id, bbox=[x, y, width, height], area=width * height, **who
+    )
+
+
+def polygon_area(polygon: Polygon) -> float:
+    """Area in px² of a simple polygon (N, 2), by the shoelace formula."""
+    x, y = np.asarray(polygon, dtype=float).T
+    return float(0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+
+
+def polygons_of(annotation: Annotation) -> list[Polygon]:
+    """The annotation's polygons as (N, 2) arrays in px; empty when it has none."""
+    if not isinstance(annotation.segmentation, list):
+        return []
+    return [np.asarray(ring, dtype=float).reshape(-1, 2) for ring in annotation.segmentation]
+
+
+def tip_of(annotation: Annotation) -> NDArray[np.float64] | None:
+    """The tip (x, y) in px of a needle annotation, or None where it was not labelled."""
+    if not annotation.keypoints or annotation.keypoints[2] == 0:
+        return None
+    return np.asarray(annotation.keypoints[:2], dtype=float)
+
+
+def mask_of(annotation: Annotation, height: int, width: int) -> NDArray[np.bool_]:
+    """The annotation's region as a (height, width) mask: polygons or run lengths; empty when it has neither."""
+    if isinstance(annotation.segmentation, dict):
+        runs = annotation.segmentation
+        if isinstance(runs.get("counts"), list):
+            runs = coco_mask.frPyObjects(runs, height, width)
+        return coco_mask.decode(runs).astype(bool)
+    return polygons_to_mask(polygons_of(annotation), height, width)
+
+
+def polygons_to_mask(polygons: Iterable[Polygon], height: int, width: int) -> NDArray[np.bool_]:
+    """Union of polygons (N, 2) in px as a (height, width) mask, rasterised by pycocotools."""
+    rings = [np.asarray(polygon, dtype=float).ravel().tolist() for polygon in polygons]
+    rings = [ring for ring in rings if len(ring) >= 6]
+    if not rings:
+        return np.zeros((height, width), dtype=bool)
+    return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(rings, height, width))).astype(bool)
+
+
+def mask_to_polygons(mask: NDArray[np.bool_], tolerance: float = 0.0) -> list[Polygon]:
+    """Outlines (N, 2) in px of a mask's regions, largest first; holes are filled.
+
+    The outline runs along pixel edges, so `polygons_to_mask` gives a hole-free mask back exactly.
+    `tolerance` (px) drops vertices that lie closer than that to the simplified outline.
+    """
+    # Doubling the raster makes every pixel edge a contour that OpenCV can trace through pixel centres.
+    doubled = np.kron(np.asarray(mask, dtype=np.uint8), np.ones((2, 2), np.uint8))
+    contours, _ = cv2.findContours(np.pad(doubled, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    rings = [(contour[:, 0].astype(float) - 0.5) / 2 for contour in contours if len(contour) >= 3]
+    if tolerance:
+        rings = [cv2.approxPolyDP(ring.astype(np.float32), tolerance, True)[:, 0].astype(float) for ring in rings]
+    return sorted((ring for ring in rings if len(ring) >= 3), key=polygon_area, reverse=True)
