@@ -1,0 +1,138 @@
+"""The claims ledger: what both papers state, each with the way in which it is checked.
+
+`book/claims.yaml` holds the statements and the checks, never a verdict: verdicts are computed from the
+published figures and from results files by `icsilib.study.verdicts`.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from icsilib.study.provenance import ROOT
+
+LEDGER = ROOT / "book" / "claims.yaml"
+CLAIM_ID = r"^[AB](\.[a-z][a-z0-9_]*)+$"
+RESULTS_KEY = r"^[a-z][a-z0-9_-]*:[A-Za-z][\w./@-]*$"  # notebook:key
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arithmetic(_Strict):
+    """Follows from other published figures: `expression` over claim ids must give the claim's value."""
+
+    kind: Literal["arithmetic"]
+    expression: str
+    compare: Literal["equal", "at_least", "at_most"] = "equal"
+    tolerance: float = Field(default=0, ge=0)  # absolute, in the claim's unit; the printed rounding
+    note: str = ""
+
+
+class Sample(_Strict):
+    """A published mean and standard deviation (claim ids) and the n assumed for them."""
+
+    mean: str = Field(pattern=CLAIM_ID)
+    sd: str = Field(pattern=CLAIM_ID)
+    n: tuple[int, ...]  # one or several assumptions, since the papers do not state n
+
+
+class Summary(_Strict):
+    """Recomputed from published means, SDs and n: does the test give p above (or below) the claim's value?"""
+
+    kind: Literal["summary"]
+    test: Literal["welch", "f"]  # difference of means; ratio of variances
+    first: Sample
+    second: Sample
+    expect: Literal["above", "below"]
+    note: str = ""
+
+
+class Measured(_Strict):
+    """Compared with a results file: a property of the method as built, or measured by a notebook on stated data."""
+
+    kind: Literal["construction", "run"]
+    results: str = Field(pattern=RESULTS_KEY)
+    compare: Literal["equal", "at_least", "at_most"] = "equal"
+    tolerance: float = Field(default=0, ge=0)
+    note: str = ""
+
+
+class Untestable(_Strict):
+    """Nothing in this study can check it; `why` says so in one sentence."""
+
+    kind: Literal["untestable"]
+    why: str = Field(min_length=10)
+
+
+Check = Annotated[Arithmetic | Summary | Measured | Untestable, Field(discriminator="kind")]
+
+
+class Claim(_Strict):
+    """One number or checkable sentence of a paper."""
+
+    id: str = Field(pattern=CLAIM_ID)
+    where: str = Field(min_length=1)  # section or table
+    quote: str = Field(min_length=3, max_length=120)
+    value: float | bool | None = None  # None only for a sentence that states no figure
+    unit: str = ""
+    checks: tuple[Check, ...] = Field(min_length=1)
+
+    @property
+    def paper(self) -> str:
+        """A (He et al. 2020) or B (Wu et al. 2021)."""
+        return self.id[0]
+
+
+class Question(_Strict):
+    """Something that a paper contradicts or leaves open, and what the study does about it."""
+
+    id: str = Field(pattern=CLAIM_ID)
+    sort: Literal["contradiction", "open"]
+    title: str
+    claims: tuple[str, ...]  # ids of the claims concerned
+    text: str  # what the papers say, and why it does not fit
+    here: str  # what this study does about it
+
+
+class Ledger(_Strict):
+    """Content of `book/claims.yaml`."""
+
+    claims: tuple[Claim, ...]
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def by_id(self) -> dict[str, Claim]:
+        """Claims under their ids."""
+        return {claim.id: claim for claim in self.claims}
+
+
+def load_ledger(path: Path = LEDGER) -> Ledger:
+    """Read and validate the ledger; ValueError names the file and the faulty entry."""
+    try:
+        ledger = Ledger.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{path}: {place}: {first['msg']}; correct that entry") from error
+    ids = [entry.id for entry in (*ledger.claims, *ledger.questions)]
+    if twice := sorted({each for each in ids if ids.count(each) > 1}):
+        raise ValueError(f"{path}: id used more than once: {', '.join(twice)}; rename one of each")
+    return ledger
+
+
+@cache
+def published_values() -> dict[str, float]:
+    """Every published figure under its claim id."""
+    return {claim.id: float(claim.value) for claim in load_ledger().claims if claim.value is not None}
+
+
+def published(claim_id: str) -> float:
+    """The figure that a paper prints, e.g. `published("A.table1.oolemma.inter.mean")`; KeyError for an unknown id."""
+    values = published_values()
+    if claim_id not in values:
+        raise KeyError(f"{claim_id}: no claim of {LEDGER.name} has this id and a figure")
+    return values[claim_id]
