@@ -118,7 +118,7 @@ def load_ledger(path: Path = LEDGER) -> Ledger:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{path}: {place}: {first['msg']}; correct that entry") from error
-    ids = [entry.id for entry in (*ledger.claims, *ledger.questions)]
+    ids = [claim.id for claim in ledger.claims] + [question.id for question in ledger.questions]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
         raise ValueError(f"{path}: id used more than once: {', '.join(twice)}; rename one of each")
     return ledger
