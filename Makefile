@@ -1,0 +1,51 @@
+# `make book` and `make test` each work alone on a fresh machine with Python 3.11 or newer.
+PROFILE ?= quick
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+CORES   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+UV      := uv==0.13.9
+
+# A machine that offers wheels through pip's own find-links offers them to uv too.
+export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export NO_ALBUMENTATIONS_UPDATE := 1
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config profile=$(PROFILE) --quiet rules \
+	--rerun-triggers mtime input params --max-checksum-file-size 0 --rerun-incomplete
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab notebooks lint clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo "PROFILE=quick|standard|paper chooses the scale (now: $(PROFILE)); TORCH_BACKEND=auto picks a smaller torch."
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$(UV)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND)) \
+		-r requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+book: $(VENV)/.ready ## run the study and build the book; prints the page to open
+	$(SNAKEMAKE)
+	@echo "Open build/$(PROFILE)/html/index.html in a browser."
+
+test: $(VENV)/.ready lint ## lint, types, unit tests, and every notebook against its stored outputs
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 -p no:cacheprovider notebooks
+
+lint: $(VENV)/.ready ## style and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: $(VENV)/.ready ## open the notebooks in JupyterLab
+	cd notebooks && ../$(BIN)/jupyter lab
+
+notebooks: $(VENV)/.ready ## run every notebook with its defaults and store the outputs
+	$(BIN)/icsi study refresh
+
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) build

@@ -1,0 +1,66 @@
+"""`icsi study`: run notebooks and put the book together; the Snakefile calls these."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+study = typer.Typer(no_args_is_help=True, help="Run notebooks and build the book.")
+
+
+@study.command("run")
+def run(
+    notebook: Annotated[Path, typer.Argument(help="Notebook to execute.")],
+    target: Annotated[Path, typer.Argument(help="Where the executed notebook goes.")],
+    parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value, in YAML.")] = None,
+) -> None:
+    """Execute one notebook with papermill parameters; the target appears only when every cell succeeded."""
+    from icsilib.study.execution import NotebookError, run_notebook
+
+    try:
+        run_notebook(notebook, target, _parameters(parameter or []))
+    except NotebookError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _parameters(words: list[str]) -> dict[str, Any]:
+    pairs = (word.partition("=") for word in words)
+    return {name: yaml.safe_load(value) for name, _, value in pairs}
+
+
+@study.command("refresh")
+def refresh(
+    notebooks: Annotated[list[Path] | None, typer.Argument(help="Notebooks to refresh; all when none is named.")] = None,
+) -> None:
+    """Execute stored notebooks with their defaults, in reading order, and keep the outputs in place."""
+    from icsilib.study.execution import NotebookError, run_notebook
+    from icsilib.study.order import reading_order
+
+    for notebook in notebooks or reading_order():
+        typer.echo(f"refreshing {notebook.name}")
+        try:
+            run_notebook(notebook, notebook)
+        except NotebookError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+@study.command("book")
+def book(
+    notebooks: Annotated[Path, typer.Option(help="Folder of executed notebooks.")],
+    results: Annotated[Path, typer.Option(help="Folder of results files.")],
+    html: Annotated[Path, typer.Option(help="Where the pages go.")],
+) -> None:
+    """Assemble the book and build its pages, offline, with warnings as errors."""
+    from icsilib.study.book import assemble, build
+
+    source = assemble(notebooks, results, html.parent / "book")
+    try:
+        page = build(source, html)
+    except RuntimeError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"The book is ready; open {os.path.relpath(page)} in a browser.")

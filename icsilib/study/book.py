@@ -1,0 +1,84 @@
+"""The book put together from prose, executed notebooks and results, ready for Jupyter Book."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from icsilib.files import write_text_atomic
+from icsilib.study.provenance import ROOT, ResultsFile, code_revision, read_results
+
+PROSE = ROOT / "book"
+_RESULT = re.compile(r"\{result\}`([\w.-]+):([\w./-]+?)(?::([^`:]+))?`")
+
+
+def assemble(notebooks: Path, results: Path, source: Path) -> Path:
+    """Write the book's sources to `source`: prose with results inserted, notebooks, results files, footer.
+
+    `notebooks` holds executed notebooks; a page of the table of contents that has neither notebook nor prose
+    takes the text of `book/missing/<page>.md`, which says why it is missing and what would bring it.
+    """
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(PROSE, source, ignore=shutil.ignore_patterns("missing", "reference"))
+    (source / "notebooks").mkdir()
+    for notebook in sorted(notebooks.glob("*.ipynb")):
+        if not notebook.name.endswith(".failed.ipynb"):
+            shutil.copy(notebook, source / "notebooks")
+    for page in sorted((PROSE / "missing").glob("*.md")):
+        if not (source / "notebooks" / page.with_suffix(".ipynb").name).exists():
+            shutil.copy(page, source / "notebooks")
+    for page in source.glob("*.md"):
+        write_text_atomic(page, insert_results(page.read_text(encoding="utf-8"), results))
+    _copy_results(results, source / "notebooks" / "results")
+    _write_config(source)
+    return source
+
+
+def _copy_results(results: Path, target: Path) -> None:
+    target.mkdir()
+    for file in sorted(results.glob("*.json")):
+        shutil.copy(file, target)
+
+
+def _write_config(source: Path) -> None:
+    """Add the code revision to the footer of every page."""
+    config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
+    revision, clean = code_revision()
+    state = "" if clean else " with uncommitted changes"
+    config["html"]["extra_footer"] = f"<p>Built from code revision <code>{revision[:12]}</code>{state}.</p>"
+    write_text_atomic(source / "_config.yml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def insert_results(text: str, results: Path) -> str:
+    """Replace ``{result}`notebook:key:.3f` `` by that number; "not run" where the results file is missing."""
+
+    def insert(match: re.Match[str]) -> str:
+        name, key, form = match.groups()
+        file = results / f"{name}.json"
+        if not file.exists():
+            return "*not run*"
+        return format(_value(read_results(file), key), form or "")
+
+    return _RESULT.sub(insert, text)
+
+
+def _value(results: ResultsFile, key: str) -> float | int | bool | str | None:
+    if key not in results.values:
+        raise KeyError(f"results/{results.notebook}.json has no {key!r}; correct the page that asks for it")
+    return results.values[key].value
+
+
+def build(source: Path, html: Path) -> Path:
+    """Run Jupyter Book on the assembled `source`, warnings as errors; returns the first page of `html`."""
+    output = html.parent / "jupyter-book"
+    command = [sys.executable, "-m", "jupyter_book", "build", source, "--path-output", output]
+    done = subprocess.run([*map(str, command), "-W", "-n", "--keep-going", "-q"], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"Jupyter Book stopped:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+    shutil.rmtree(html, ignore_errors=True)
+    shutil.copytree(output / "_build" / "html", html)
+    shutil.copytree(source / "notebooks" / "results", html / "notebooks" / "results", dirs_exist_ok=True)
+    return html / "index.html"

@@ -1,0 +1,73 @@
+"""Notebooks run by papermill and stored so that an unchanged run leaves an unchanged file."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from icsilib.files import write_text_atomic
+from icsilib.study.provenance import ROOT
+
+NOTEBOOKS = ROOT / "notebooks"
+
+
+class NotebookError(RuntimeError):
+    """A notebook that stopped; the message names notebook, cell and error."""
+
+
+def run_notebook(source: Path | str, target: Path | str, parameters: dict[str, Any] | None = None) -> Path:
+    """Execute `source` with `parameters` in the folder `notebooks/` and write the normalised result to `target`.
+
+    The target appears only when every cell succeeded. A notebook that stops leaves `<target>.failed.ipynb`
+    to look at and raises `NotebookError`.
+    """
+    source, target = Path(source), Path(target)
+    failed = target.with_suffix(".failed.ipynb")
+    failed.parent.mkdir(parents=True, exist_ok=True)
+    # Kernels find this checkout's library even where another copy is installed.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    try:
+        papermill.execute_notebook(
+            source,
+            failed,
+            parameters or {},
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=NOTEBOOKS,
+        )
+    except PapermillExecutionError as error:
+        raise NotebookError(
+            f"{source.name}: cell {error.exec_count}: {error.ename}: {error.evalue} (open {failed} to see it)"
+        ) from None
+    notebook = normalise(nbformat.read(failed, as_version=4))
+    write_text_atomic(target, nbformat.writes(notebook) + "\n")
+    failed.unlink()
+    return target
+
+
+def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop what differs between two equal runs: papermill's and the kernel's times, random cell ids."""
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        cell.id = f"cell-{number:02d}"
+        if cell.cell_type == "code":
+            cell.outputs = _joined_streams(cell.outputs)
+    return notebook
+
+
+def _joined_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Neighbouring pieces of one stream as one output: where they were cut is chance."""
+    joined: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined

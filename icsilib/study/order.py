@@ -1,0 +1,56 @@
+"""The study's notebooks in reading order, as `book/notebooks.yaml` lists them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from icsilib.study.dependencies import notebook_sources
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Chapter(BaseModel):
+    """One executed notebook of the book."""
+
+    model_config = ConfigDict(extra="forbid")
+    notebook: str  # the source, without suffix, in notebooks/
+    results: str  # the results file that it writes, without suffix
+    after: list[str] = Field(default_factory=list)  # chapters that must have run before
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    all_cores: bool = False  # trains or times something, so it runs alone
+    needs_data: str | None = None  # name in the data manifest without which the chapter is left out
+
+    @property
+    def source(self) -> Path:
+        """The notebook's file."""
+        return ROOT / "notebooks" / f"{self.notebook}.ipynb"
+
+    @property
+    def library(self) -> list[Path]:
+        """Files of `icsilib` that the notebook uses."""
+        return notebook_sources(self.source)
+
+
+def chapters(path: Path = ROOT / "book" / "notebooks.yaml") -> dict[str, Chapter]:
+    """All chapters by name, in reading order."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {
+        name: Chapter.model_validate({"notebook": name, "results": name} | entry) for name, entry in content.items()
+    }
+
+
+def reading_order() -> list[Path]:
+    """Every notebook file once, each after those whose results it reads."""
+    order: dict[Path, None] = {}
+
+    def visit(name: str) -> None:
+        for earlier in everything[name].after:
+            visit(earlier)
+        order.setdefault(everything[name].source)
+
+    everything = chapters()
+    for name in everything:
+        visit(name)
+    return list(order)
