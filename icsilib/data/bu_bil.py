@@ -26,8 +26,8 @@ _FRAME = re.compile(r"(?:seg_)?(?P<frame>B\d+)\.png", re.IGNORECASE)
 class BuBil:
     """Masks of five people × two tools × 35 frames; `sizes` is each frame's (height, width) in px.
 
-    One frame (B02, 1300×1030) is larger than the others (1024×811): smaller frames are padded with background at the bottom
-    and right up to the largest, which changes no overlap.
+    One frame (B02, 1300×1030) is larger than the others (1024×811): smaller frames are padded with background
+    at the bottom and right up to the largest, which changes no overlap.
     """
 
     people: tuple[str, ...]
