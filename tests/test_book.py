@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from icsilib.study.book import assemble, build, insert_results
+from icsilib.study.book import insert_results
 from icsilib.study.order import ROOT
 from icsilib.study.provenance import Results
 
@@ -27,16 +27,6 @@ class Loads(HTMLParser):
         named = dict(attributes)
         if wanted and named.get(wanted) and named.get("rel") not in ("canonical", "next", "prev"):
             self.addresses.append(str(named[wanted]))
-
-
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every page of a book built from the stored notebooks, without running anything."""
-    folder = tmp_path_factory.mktemp("book")
-    (folder / "results").mkdir()
-    source = assemble(ROOT / "notebooks", folder / "results", folder / "source")
-    index = build(source, folder / "html")
-    return sorted(index.parent.rglob("*.html"))
 
 
 def test_every_page_of_the_contents_is_built(pages: list[Path]) -> None:

@@ -74,11 +74,26 @@ def _value(results: ResultsFile, key: str) -> float | int | bool | str | None:
 def build(source: Path, html: Path) -> Path:
     """Run Jupyter Book on the assembled `source`, warnings as errors; returns the first page of `html`."""
     output = html.parent / "jupyter-book"
-    command = [sys.executable, "-m", "jupyter_book", "build", source, "--path-output", output]
-    done = subprocess.run([*map(str, command), "-W", "-n", "--keep-going", "-q"], capture_output=True, text=True)
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", source, "--path-output", output, "-W", "-n", "--keep-going", "-q"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"Jupyter Book stopped:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
     shutil.rmtree(html, ignore_errors=True)
     shutil.copytree(output / "_build" / "html", html)
     shutil.copytree(source / "notebooks" / "results", html / "notebooks" / "results", dirs_exist_ok=True)
+    for page in html.rglob("*.html"):
+        write_text_atomic(page, without_network(page.read_text(encoding="utf-8")))
     return html / "index.html"
+
+
+def without_network(page: str) -> str:
+    """Drop from a page what Jupyter Book adds for a server and what fails or asks the network without one.
+
+    Thebe's set-up names a CDN and stands twice, which is an error; font preloads are refused for pages opened
+    from the file system, where the icons come from a script anyway.
+    """
+    page = re.sub(r"<script[^>]*>(?:(?!</script>).)*(?:THEBE_JS_URL|kernelName)(?:(?!</script>).)*</script>", "", page)
+    page = re.sub(r'<script type="text/x-thebe-config">.*?</script>', "", page, flags=re.DOTALL)
+    page = re.sub(r'<script[^>]*src="[^"]*sphinx-thebe\.js[^"]*"[^>]*></script>', "", page)
+    return re.sub(r'<link rel="preload" as="font"[^>]*>', "", page)
