@@ -1,0 +1,90 @@
+"""SSD's default boxes, their matching to labelled sperm, and the offsets that the network learns (Liu et al. 2016).
+
+Everything here is in fractions of the input's side, so that it holds at any input size.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from icsilib.detection.boxes import box_iou, cxcywh_to_xywh
+
+MAP_SIZES = (38, 19, 10, 5, 3, 1)  # cells along each side of the six feature maps
+ASPECT_RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))  # width : height, each used both ways round
+PUBLISHED_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)  # side of map k's square; torchvision's SSD300
+VARIANCES = (0.1, 0.1, 0.2, 0.2)  # divisors of the offsets (cx, cy, w, h)
+
+
+def boxes_per_cell() -> tuple[int, ...]:
+    """Default boxes a cell on each map: two squares and two boxes for every aspect ratio, (4, 6, 6, 6, 4, 4)."""
+    return tuple(2 + 2 * len(ratios) for ratios in ASPECT_RATIOS)
+
+
+def default_boxes(scales: Sequence[float] = PUBLISHED_SCALES) -> Tensor:
+    """The (8732, 4) default boxes, cxcywh as fractions of the input's side, in the order of the network's output.
+
+    `scales` are the sides s₁ … s₇ of the squares; each map k also has a square of side √(s_k·s_{k+1}). Centres are
+    those of the cells, (i + ½)/f for a map of f cells (Liu et al. 2016, section 2.2).
+    """
+    if len(scales) != len(MAP_SIZES) + 1 or any(a >= b for a, b in pairwise(scales)):
+        raise ValueError(f"default box scales: need {len(MAP_SIZES) + 1} rising numbers, got {tuple(scales)}")
+    boxes = []
+    for size, ratios, (scale, following) in zip(MAP_SIZES, ASPECT_RATIOS, pairwise(scales), strict=True):
+        shapes = [(scale, scale), (math.sqrt(scale * following),) * 2]
+        for ratio in ratios:
+            long, short = scale * math.sqrt(ratio), scale / math.sqrt(ratio)
+            shapes += [(long, short), (short, long)]
+        centres = (torch.arange(size) + 0.5) / size
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        places = torch.stack([x, y], dim=-1)[:, :, None].expand(size, size, len(shapes), 2)
+        boxes.append(torch.cat([places, torch.tensor(shapes).expand_as(places)], dim=-1).reshape(-1, 4))
+    return torch.cat(boxes)
+
+
+def encode(boxes: Tensor, defaults: Tensor) -> Tensor:
+    """Offsets (N, 4) that turn each of `defaults` into the corresponding one of `boxes`; both cxcywh (N, 4)."""
+    centre = (boxes[:, :2] - defaults[:, :2]) / defaults[:, 2:]
+    size = torch.log(boxes[:, 2:] / defaults[:, 2:])
+    return torch.cat([centre, size], dim=1) / boxes.new_tensor(VARIANCES)
+
+
+def decode(offsets: Tensor, defaults: Tensor) -> Tensor:
+    """Boxes cxcywh that `offsets` (…, N, 4) make of `defaults` (N, 4); the inverse of `encode`."""
+    scaled = offsets * offsets.new_tensor(VARIANCES)
+    centre = defaults[:, :2] + scaled[..., :2] * defaults[:, 2:]
+    # An untrained network may ask for e^100: no box is larger than e^4 default boxes.
+    size = torch.exp(scaled[..., 2:].clamp(max=4.0)) * defaults[:, 2:]
+    return torch.cat([centre, size], dim=-1)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What each of the N default boxes of an image is to become."""
+
+    positive: Tensor  # (N,) bool: matched to a sperm
+    sperm: Tensor  # (N,) index of the sperm with which it overlaps most, meaningful where positive
+    offsets: Tensor  # (N, 4) encoded target, 0 where not positive
+
+
+def match(boxes: Tensor, defaults: Tensor, threshold: float = 0.5) -> Matches:
+    """Match the labelled `boxes` (M, 4) of one image to `defaults` (N, 4), both cxcywh.
+
+    A default box is positive when its IoU with a sperm is at least `threshold`; in addition every sperm gets the
+    default box that overlaps it most. All others are background. M = 0 leaves every default box background.
+    """
+    count = len(defaults)
+    if len(boxes) == 0:
+        nothing = torch.zeros(count, dtype=torch.bool, device=defaults.device)
+        return Matches(nothing, nothing.long(), torch.zeros_like(defaults))
+    overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(defaults))
+    best_overlap, sperm = overlap.max(dim=0)
+    positive = best_overlap >= threshold
+    best_default = overlap.argmax(dim=1)
+    positive[best_default] = True
+    sperm[best_default] = torch.arange(len(boxes), device=sperm.device)
+    offsets = torch.where(positive[:, None], encode(boxes[sperm], defaults), 0.0)
+    return Matches(positive, sperm, offsets)
