@@ -34,7 +34,8 @@ book: $(VENV)/.ready ## run the study and build the book; prints the page to ope
 
 test: $(VENV)/.ready lint ## lint, types, unit tests, and every notebook against its stored outputs
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 -p no:cacheprovider notebooks
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 -p no:cacheprovider \
+		$$($(BIN)/icsi study order)
 
 lint: $(VENV)/.ready ## style and types only
 	$(BIN)/ruff check .

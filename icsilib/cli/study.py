@@ -48,6 +48,15 @@ def refresh(
             raise typer.Exit(1) from None
 
 
+@study.command("order")
+def order() -> None:
+    """Print the stored notebooks in reading order, one path a line."""
+    from icsilib.study.order import reading_order
+
+    for notebook in reading_order():
+        typer.echo(os.path.relpath(notebook))
+
+
 @study.command("book")
 def book(
     notebooks: Annotated[Path, typer.Option(help="Folder of executed notebooks.")],
