@@ -1,12 +1,13 @@
 """The claims ledger: what both papers state, each with the way in which it is checked.
 
-`book/claims.yaml` holds the statements and the checks, never a verdict: verdicts are computed from the
-published figures and from results files by `icsilib.study.verdicts`.
+`book/claims.yaml` holds the statements and the checks, `book/questions.yaml` what the papers contradict or
+leave open. Neither holds a verdict: verdicts are computed from the published figures and from results
+files by `icsilib.study.verdicts`.
 """
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from icsilib.study.provenance import ROOT
 
 LEDGER = ROOT / "book" / "claims.yaml"
+QUESTIONS = ROOT / "book" / "questions.yaml"
 CLAIM_ID = r"^[AB](\.[a-z][a-z0-9_]*)+$"
 RESULTS_KEY = r"^[a-z][a-z0-9_-]*:[A-Za-z][\w./@-]*$"  # notebook:key
 
@@ -22,12 +24,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Entry = TypeVar("_Entry", bound=_Strict)
+
+
 class Arithmetic(_Strict):
     """Follows from other published figures: `expression` over claim ids must give the claim's value."""
 
     kind: Literal["arithmetic"]
-    expression: str
-    compare: Literal["equal", "at_least", "at_most"] = "equal"
+    expression: str  # a number that must equal the claim's, or a comparison that must hold
     tolerance: float = Field(default=0, ge=0)  # absolute, in the claim's unit; the printed rounding
     note: str = ""
 
@@ -56,8 +60,9 @@ class Measured(_Strict):
 
     kind: Literal["construction", "run"]
     results: str = Field(pattern=RESULTS_KEY)
+    expected: float | None = None  # where the results key's figure is not the claim's own
     compare: Literal["equal", "at_least", "at_most"] = "equal"
-    tolerance: float = Field(default=0, ge=0)
+    tolerance: float = Field(default=0, ge=0)  # absolute, in the claim's unit
     note: str = ""
 
 
@@ -77,7 +82,7 @@ class Claim(_Strict):
     id: str = Field(pattern=CLAIM_ID)
     where: str = Field(min_length=1)  # section or table
     quote: str = Field(min_length=3, max_length=120)
-    value: float | bool | None = None  # None only for a sentence that states no figure
+    value: float | None = None  # None only for a sentence that states no figure
     unit: str = ""
     checks: tuple[Check, ...] = Field(min_length=1)
 
@@ -94,12 +99,12 @@ class Question(_Strict):
     sort: Literal["contradiction", "open"]
     title: str
     claims: tuple[str, ...]  # ids of the claims concerned
-    text: str  # what the papers say, and why it does not fit
+    text: str  # what the papers say, and why it does not fit; `{expression:format}` is computed from the claims
     here: str  # what this study does about it
 
 
 class Ledger(_Strict):
-    """Content of `book/claims.yaml`."""
+    """Content of `book/claims.yaml` and `book/questions.yaml`."""
 
     claims: tuple[Claim, ...]
     questions: tuple[Question, ...] = ()
@@ -110,18 +115,27 @@ class Ledger(_Strict):
         return {claim.id: claim for claim in self.claims}
 
 
-def load_ledger(path: Path = LEDGER) -> Ledger:
+def load_ledger(claims: Path = LEDGER, questions: Path = QUESTIONS) -> Ledger:
     """Read and validate the ledger; ValueError names the file and the faulty entry."""
-    try:
-        ledger = Ledger.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path}: {place}: {first['msg']}; correct that entry") from error
+    ledger = Ledger(claims=_read(claims, "claims", Claim), questions=_read(questions, "questions", Question))
     ids = [claim.id for claim in ledger.claims] + [question.id for question in ledger.questions]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
-        raise ValueError(f"{path}: id used more than once: {', '.join(twice)}; rename one of each")
+        raise ValueError(f"{claims}: id used more than once: {', '.join(twice)}; rename one of each")
     return ledger
+
+
+def _read(path: Path, heading: str, kind: type[_Entry]) -> tuple[_Entry, ...]:
+    entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(heading, [])
+    checked = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            checked.append(kind.model_validate(entry))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            name = entry.get("id", f"number {number}") if isinstance(entry, dict) else f"number {number}"
+            raise ValueError(f"{path}: {name}: {place}: {first['msg']}; correct that entry") from error
+    return tuple(checked)
 
 
 @cache
