@@ -2,7 +2,9 @@
 
 import typer
 
+from icsilib.cli.phantom import phantom
 from icsilib.cli.study import study
 
 app = typer.Typer(no_args_is_help=True, help="Data, phantoms and results of ICSI Reproduced.")
+app.add_typer(phantom, name="phantom")
 app.add_typer(study, name="study")

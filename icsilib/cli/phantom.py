@@ -1,0 +1,80 @@
+"""`icsi phantom`: render data sets that stand in for the papers' private ones, verify them, time the renderer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+phantom = typer.Typer(no_args_is_help=True, help="Render and verify phantom data sets.")
+
+Out = Annotated[Path, typer.Option(help="Folder of the data set; continued when it holds a part of it.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same data.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all cores when left out.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a data set of other parameters or older code.")]
+
+
+@phantom.command("icsi")
+def icsi(
+    out: Out,
+    videos: Annotated[int, typer.Option(help="Number of procedures; paper A has 156.")] = 156,
+    seed: Seed = 0,
+    size: Annotated[int, typer.Option(help="Side of a frame, px.")] = 512,
+    every: Annotated[int, typer.Option(help="Keep every n-th frame.")] = 3,
+    mp4: Annotated[bool, typer.Option("--mp4", help="Also write whole videos at 15 frames/s.")] = False,
+    workers: Workers = None,
+    force: Force = False,
+) -> None:
+    """Render ICSI procedures with exact truth, in the shape of paper A's data."""
+    from icsilib.phantoms.dataset import DatasetError
+    from icsilib.phantoms.icsi_dataset import write_icsi_dataset
+
+    try:
+        write_icsi_dataset(out, videos, seed, size, every, mp4, workers, progress=True, force=force)
+    except DatasetError as error:
+        _fail(error)
+    _report(out)
+
+
+@phantom.command("verify")
+def verify(folder: Annotated[Path, typer.Argument(help="Folder of a phantom data set.")]) -> None:
+    """Compare every file of a phantom data set with the digests of what was written."""
+    from icsilib.phantoms.dataset import DatasetError, verify_phantom_set
+
+    try:
+        faults = verify_phantom_set(folder)
+    except DatasetError as error:
+        _fail(error)
+    for name, fault in faults.items():
+        typer.echo(f"{folder / name}: {fault}", err=True)
+    if faults:
+        _fail(f"{folder}: {len(faults)} faults; delete what is named and run the generator again: it mends the rest")
+    _report(folder)
+
+
+@phantom.command("benchmark")
+def benchmark(
+    size: Annotated[int, typer.Option(help="Side of a frame, px.")] = 512,
+    videos: Annotated[int, typer.Option(help="Procedures to render from.")] = 3,
+    frames: Annotated[int, typer.Option(help="Frames of each.")] = 40,
+) -> None:
+    """Frames per second that one core renders with their truth; procedures are set up within the time."""
+    from icsilib.phantoms.icsi_dataset import benchmark as run
+
+    run(size, videos=1, frames=3)  # imports and caches
+    speed = run(size, videos, frames)
+    typer.echo(
+        f"{speed.frames} frames of {size} px with truth in {speed.seconds:.1f} s: {speed.fps:.1f} frames/s a core"
+    )
+
+
+def _report(folder: Path) -> None:
+    from icsilib.phantoms.dataset import read_description
+
+    about = read_description(folder)
+    typer.echo(f"{folder}: {len(about['items'])} items, {about['images']} images, {about['annotations']} labels")
+    typer.echo(f"annotations sha256 {about['annotations_sha256']}\nfiles sha256 {about['files_sha256']}")
+
+
+def _fail(error: Exception | str) -> None:
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,217 @@
+"""The ICSI phantom on disk, in the shape of paper A's data (§2.1): videos, every third frame, polygons and tip.
+
+    frames/<video>/<frame>.png   grey, as the camera gives them; preprocessing comes later (icsilib.data.preprocess)
+    videos/<video>.mp4           all frames at 15 frames/s, when asked for
+
+plus what `icsilib.phantoms.dataset` writes of every phantom data set.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from icsilib.data.annotations import (
+    ICSI_CATEGORIES,
+    OOLEMMA,
+    SUCTION_PIPETTE,
+    Annotation,
+    Dataset,
+    Image,
+    polygon_annotation,
+    tip_annotation,
+)
+from icsilib.data.splits import Split, make_split
+from icsilib.data.video import write_mp4
+from icsilib.phantoms.dataset import DatasetError, Folder, PhantomSet, Records, write_phantom_set
+from icsilib.phantoms.datasheet import Datasheet, write_datasheet
+from icsilib.phantoms.icsi import Frame, Procedure, procedure
+
+PUBLISHED_SPLIT = {"train": 130, "validation": 3, "test": 23}  # videos, paper A §2.1
+SOURCES = ("icsi.py",)  # the generator: every module of icsilib.phantoms that renders an ICSI frame
+
+
+@dataclass(frozen=True)
+class IcsiData:
+    """Size of a data set of rendered ICSI videos."""
+
+    videos: int = 156
+    size: int = 512  # px, side of a frame
+    every: int = 3  # every how many frames one is kept
+
+
+ICSI_PROFILES = {
+    "quick": IcsiData(videos=24, size=256),
+    "standard": IcsiData(size=256),
+    "paper": IcsiData(),
+}
+
+
+def write_icsi_dataset(
+    out: Path | str,
+    videos: int = 156,
+    seed: int = 0,
+    size: int = 512,
+    every: int = 3,
+    mp4: bool = False,
+    workers: int | None = None,
+    progress: bool = False,
+    force: bool = False,
+) -> Path:
+    """Render `videos` procedures into the folder `out` and return it; continues, or returns at once when complete.
+
+    `size` is in px; every `every`-th frame is kept; `mp4` adds whole videos. Raises `DatasetError`.
+    """
+    plan = icsi_set(IcsiData(videos, size, every), seed, mp4)
+    return write_phantom_set(plan, out, workers, progress, force)
+
+
+def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
+    """The plan of a data set of rendered ICSI videos."""
+    if data.videos < 3:
+        raise DatasetError(f"videos={data.videos}: needs 3 or more, one each to train, validate and test on")
+    if data.size < 32 or data.size % 2 or data.every < 1:
+        raise DatasetError(f"size={data.size}, every={data.every}: needs an even size from 32 px and every ≥ 1")
+    return PhantomSet(
+        name="icsi",
+        items=[f"icsi-{number:04d}" for number in range(data.videos)],
+        render=partial(render_video, seed=seed, size=data.size, every=data.every, mp4=mp4),
+        parameters=asdict(data) | {"seed": seed, "mp4": mp4},
+        sources=SOURCES,
+        categories=ICSI_CATEGORIES,
+        split=partial(split_videos, seed=seed),
+        datasheet=partial(write_datasheet, DATASHEET, count_by=("kit", "operator", "phase")),
+    )
+
+
+def render_video(number: int, folder: Folder, seed: int, size: int, every: int, mp4: bool) -> Records:
+    """Render one video into `folder`: every `every`-th frame as PNG, all of them as MP4 when asked."""
+    video = procedure(seed, number, size)
+    images: list[Image] = []
+    annotations: list[Annotation] = []
+
+    def keep(frames: Iterator[Frame]) -> Iterator[NDArray[np.uint8]]:
+        for frame in frames:
+            if frame.index % every == 0:
+                images.append(_image(frame, video, len(images) + 1))
+                annotations.extend(_annotations(frame, len(images), len(annotations) + 1))
+                folder.add_png(images[-1].file_name, frame.image)
+            yield frame.image
+
+    if mp4:
+        name = f"videos/{video.video_id}.mp4"
+        write_mp4(keep(video.frames()), folder.root / name, video.fps)
+        folder.add(name)
+    else:
+        for _ in keep(video.frames(every)):
+            pass
+    return images, annotations
+
+
+def _image(frame: Frame, video: Procedure, id: int) -> Image:
+    return Image(
+        id=id,
+        file_name=f"frames/{video.video_id}/{frame.index:05d}.png",
+        width=video.size,
+        height=video.size,
+        video_id=video.video_id,
+        frame_index=frame.index,
+        kit=video.kit,
+        operator=video.operator,
+        um_per_px=round(video.um_per_px, 6),
+        **{"phase": frame.phase},
+    )
+
+
+def _annotations(frame: Frame, image_id: int, first_id: int) -> list[Annotation]:
+    """The frame's truth: oolemma always, suction pipette and needle tip where they are in view."""
+    found = [polygon_annotation(first_id, image_id, OOLEMMA, [frame.oolemma], annotator="truth")]
+    if frame.pipette is not None:
+        pipette = polygon_annotation(first_id + 1, image_id, SUCTION_PIPETTE, [frame.pipette], annotator="truth")
+        found.append(pipette)
+    if frame.tip is not None:
+        axis = np.round(frame.tip_axis, 4).tolist()  # unit vector along the needle, towards its tip
+        found.append(tip_annotation(first_id + len(found), image_id, frame.tip, annotator="truth", tip_axis=axis))
+    return found
+
+
+def split_videos(dataset: Dataset, seed: int) -> Split:
+    """Paper A's 130/3/23 by video; in proportion, at least one each, for another number of videos.
+
+    Each part receives about its share of every kit and operator.
+    """
+    stratum = {str(image.video_id): f"{image.kit} {image.operator}" for image in dataset.images}
+    published = sum(PUBLISHED_SPLIT.values())
+    sizes = {part: max(1, round(len(stratum) * PUBLISHED_SPLIT[part] / published)) for part in ("validation", "test")}
+    sizes["train"] = len(stratum) - sum(sizes.values())
+    return make_split(list(stratum), sizes, seed, by="video_id", stratify=stratum)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """How fast frames are rendered with their truth, on one core."""
+
+    frames: int
+    seconds: float
+    size: int  # px
+
+    @property
+    def fps(self) -> float:
+        """Frames per second and core."""
+        return self.frames / self.seconds
+
+
+def benchmark(size: int = 512, videos: int = 3, frames: int = 40, seed: int = 0) -> Benchmark:
+    """Time `frames` frames spread over each of `videos` procedures, their set-up included, in one thread."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    rendered, start = 0, time.perf_counter()
+    for number in range(videos):
+        video = procedure(seed, number, size)
+        rendered += sum(1 for _ in video.frames(max(1, math.floor(video.n_frames / frames))))
+    seconds = time.perf_counter() - start
+    cv2.setNumThreads(threads)
+    return Benchmark(rendered, seconds, size)
+
+
+DATASHEET = Datasheet(
+    title="Datasheet: rendered ICSI procedures",
+    motivation=(
+        "The 156 videos of He et al. (2020, arXiv:2101.01207) are private. These stand in for them, so that "
+        "everything downstream runs on any machine and every label is exactly true. No patient, clinic or embryologist "
+        "is in them."
+    ),
+    composition=(
+        "Grey 8-bit frames of rendered injection procedures, one oocyte a video: approach, contact, indentation, "
+        "breakthrough, aspiration, release, withdrawal. Each frame carries video, frame index, kit, operator, scale "
+        "(µm/px) and phase; its labels are the oolemma and the suction pipette as polygons and the needle tip as a "
+        "keypoint, which is absent where the tip is not in view."
+    ),
+    collection=(
+        "Generated by `icsilib.phantoms.icsi` from the seed and the video's number; ranges and their sources in the "
+        "literature are in that module. `dataset.json` holds the parameters and the digest of the generator's code. "
+        "Labels are computed from the scene, not drawn by a person; simulated labellers are in "
+        "`icsilib.phantoms.annotators`."
+    ),
+    preprocessing="None: frames are as the simulated camera gives them. Resizing and CLAHE: `icsilib.data.preprocess`.",
+    uses=(
+        "Teaching, testing, measuring how a method behaves where the truth is known, and pre-training before real "
+        "labelled frames. Split by video; frames of one video are near-copies of each other."
+    ),
+    limits=(
+        "Not photographs, and no evidence about any clinic, patient or embryologist. Kits and operators are settings "
+        "of the generator. A number measured here is a number on a phantom: it says nothing of clinical performance "
+        "until it is measured on real, independently labelled procedures."
+    ),
+    distribution="Made anew by `icsi phantom icsi`; the code's licence applies. Nothing is downloaded.",
+    maintenance=(
+        "The data change only when the generator's code or a parameter does, and then their digests do. "
+        "`icsi phantom verify DIR` compares every file with what was written."
+    ),
+)
