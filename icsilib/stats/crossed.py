@@ -1,0 +1,40 @@
+"""Table 1 with intervals that respect the crossing of annotators and frames."""
+
+import pandas as pd
+
+from icsilib.stats.agreement import INTER, INTRA
+from icsilib.stats.cells import cells_of, pseudo_values
+from icsilib.stats.variance import Interval, crossed_interval
+
+DIFFERENCE = "inter − intra"
+
+
+def mean_interval(table: pd.DataFrame, structure: str, kind: str, level: float = 0.95) -> Interval:
+    """Mean of one structure and kind with its crossed interval, on the log scale of the disagreement.
+
+    A distance is a disagreement itself; for IoU the disagreement is 1 − IoU.
+    """
+    values = pseudo_values(cells_of(table, structure, kind))
+    unit = table.loc[table["structure"] == structure, "unit"].iloc[0]
+    if unit != "IoU":
+        return crossed_interval(values, level, log=True)
+    loss = crossed_interval(1 - values, level, log=True)
+    return Interval(1 - loss.estimate, 1 - loss.high, 1 - loss.low, loss.df)
+
+
+def difference_interval(table: pd.DataFrame, structure: str, level: float = 0.95) -> Interval:
+    """Inter minus intra, paired by annotator and frame."""
+    inter, intra = (pseudo_values(cells_of(table, structure, kind)) for kind in (INTER, INTRA))
+    if inter.shape != intra.shape:
+        raise ValueError(f"{structure}: inter and intra pairs exist on different frames; use the complete frames only")
+    return crossed_interval(inter - intra, level)
+
+
+def crossed_summary(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Estimate, low, high and df by structure for inter, intra and their difference."""
+    rows = []
+    for structure in pd.unique(table["structure"]):
+        found = {kind: mean_interval(table, structure, kind, level) for kind in (INTER, INTRA)}
+        found[DIFFERENCE] = difference_interval(table, structure, level)
+        rows += [{"structure": structure, "kind": kind} | interval._asdict() for kind, interval in found.items()]
+    return pd.DataFrame(rows).set_index(["structure", "kind"])
