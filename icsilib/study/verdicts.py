@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from scipy import stats
 
+from icsilib.stats.naive import welch_from_summary
 from icsilib.study.claims import Arithmetic, Check, Claim, Ledger, Measured, Sample, Summary, Untestable, published
 from icsilib.study.provenance import Results, ResultsFile, read_results
 
@@ -108,9 +109,7 @@ def summary_p_values(check: Summary) -> list[float]:
 
 
 def _welch(a: Sample, n_a: int, b: Sample, n_b: int) -> float:
-    """Welch's test from means and standard deviations."""
-    summary = (published(a.mean), published(a.sd), n_a, published(b.mean), published(b.sd), n_b)
-    return float(stats.ttest_ind_from_stats(*summary, equal_var=False).pvalue)
+    return welch_from_summary(published(a.mean), published(a.sd), n_a, published(b.mean), published(b.sd), n_b).p
 
 
 def _variance_ratio(a: Sample, n_a: int, b: Sample, n_b: int) -> float:

@@ -1,0 +1,211 @@
+"""The ledger is whole, and its verdicts follow from published figures and results files."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from icsilib.study.claims import Check, Claim, Measured, Summary, load_ledger, published
+from icsilib.study.order import ROOT
+from icsilib.study.provenance import Results
+from icsilib.study.verdicts import VERDICTS, Verdict, evaluate, fill, judge, judge_all, load_results
+
+LEDGER = load_ledger()
+REFERENCE = sorted((ROOT / "book" / "reference").glob("*.json"))
+
+
+def claim(value: float | None, **check: object) -> Claim:
+    entry = {"id": "A.toy", "where": "§0", "quote": "a toy claim", "value": value, "checks": [check]}
+    return Claim.model_validate(entry)
+
+
+def verdict(toy: Claim, results: dict[str, Results] | None = None) -> Verdict:
+    return judge(toy, toy.checks[0], results or {})
+
+
+def measured(value: object, data: str = "phantom") -> dict[str, Results]:
+    results = Results("toy", "quick", seed=0)
+    results.add("iou", value, data=data)
+    return {"toy": results}
+
+
+def write_ledger(folder: Path, *entries: dict[str, object]) -> Path:
+    path = folder / "claims.yaml"
+    path.write_text(yaml.safe_dump({"claims": list(entries)}))
+    return path
+
+
+ENTRY = {"id": "A.x", "where": "§1", "quote": "some words", "checks": [{"kind": "untestable", "why": "a good reason"}]}
+
+
+# ---------------------------------------------------------------- the ledger itself
+
+
+def test_no_row_is_without_a_verdict() -> None:
+    verdicts = judge_all(LEDGER, {})
+    assert len(verdicts) == sum(len(entry.checks) for entry in LEDGER.claims)
+    assert all(each.word in VERDICTS and (each.because or each.check.kind != "untestable") for each in verdicts)
+
+
+def test_without_results_every_measured_claim_is_open_and_says_what_would_make_it() -> None:
+    for each in judge_all(LEDGER, {}):
+        if isinstance(each.check, Measured):
+            assert each.word == "open"
+            assert each.check.results.split(":")[0] in each.because
+
+
+def test_questions_name_claims_of_the_ledger_and_their_figures_are_computed() -> None:
+    for question in LEDGER.questions:
+        assert set(question.claims) <= set(LEDGER.by_id), question.id
+        assert "{" not in fill(question.text)
+
+
+def test_samples_of_summary_checks_state_as_many_n_for_both_sides() -> None:
+    summaries = [check for entry in LEDGER.claims for check in entry.checks if isinstance(check, Summary)]
+    assert all(len(check.first.n) == len(check.second.n) > 0 for check in summaries)
+
+
+@pytest.mark.parametrize("path", REFERENCE, ids=lambda path: path.stem)
+def test_the_reference_run_holds_every_key_that_the_ledger_asks_of_it(path: Path) -> None:
+    asked = {
+        check.results.split(":")[1]
+        for entry in LEDGER.claims
+        for check in entry.checks
+        if isinstance(check, Measured) and check.results.startswith(f"{path.stem}:")
+    }
+    assert asked <= set(json.loads(path.read_text())["values"])
+
+
+def test_an_unknown_field_is_refused_by_file_and_entry(tmp_path: Path) -> None:
+    path = write_ledger(tmp_path, ENTRY, ENTRY | {"id": "A.y", "verdict": "agrees"})
+    with pytest.raises(ValueError, match=r"claims\.yaml: A\.y: verdict"):
+        load_ledger(path)
+
+
+def test_an_id_used_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"more than once: A\.x"):
+        load_ledger(write_ledger(tmp_path, ENTRY, ENTRY))
+
+
+def test_unknown_claims_have_no_published_figure() -> None:
+    assert published("A.table1.oolemma.inter.mean") == 0.960
+    with pytest.raises(KeyError, match=r"A\.table1\.oocyte"):
+        published("A.table1.oocyte")
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+@pytest.mark.parametrize(
+    ("value", "expression", "word"),
+    [
+        (7, "1 + 2 * 3", "agrees"),
+        (8, "1 + 2 * 3", "inconsistent"),
+        (None, "B.table1.model.map < B.table1.human.map", "agrees"),
+        (None, "B.table1.model.map > B.table1.human.map", "inconsistent"),
+    ],
+)
+def test_arithmetic(value: float | None, expression: str, word: str) -> None:
+    assert verdict(claim(value, kind="arithmetic", expression=expression)).word == word
+
+
+def test_the_printed_rounding_is_allowed_and_no_more() -> None:
+    rounded = {"kind": "arithmetic", "expression": "1000 / 70.2", "tolerance": 0.5}  # 14.245
+    assert verdict(claim(14, **rounded)).word == "agrees"
+    assert verdict(claim(13, **rounded)).word == "inconsistent"
+
+
+def test_a_difference_equal_to_the_tolerance_agrees_despite_binary_digits() -> None:
+    run = claim(0.961, kind="run", results="toy:iou", tolerance=0.002)
+    assert verdict(run, measured(0.963)).word == "agrees"
+    assert verdict(run, measured(0.9631)).word == "differs"
+
+
+@pytest.mark.parametrize(
+    ("compare", "below", "above"), [("at_least", "differs", "agrees"), ("at_most", "agrees", "differs")]
+)
+def test_one_sided_comparisons(compare: str, below: str, above: str) -> None:
+    run = claim(0.961, kind="run", results="toy:iou", compare=compare)
+    assert [verdict(run, measured(value)).word for value in (0.9, 0.98)] == [below, above]
+
+
+def test_a_sentence_is_held_against_a_yes_or_no() -> None:
+    run = claim(None, kind="run", results="toy:iou")
+    assert [verdict(run, measured(value)).word for value in (True, False)] == ["agrees", "differs"]
+
+
+@pytest.mark.parametrize("results", [{}, measured(None), measured("not run"), {"toy": Results("toy", "quick", 0)}])
+def test_what_was_not_measured_stays_open(results: dict[str, Results]) -> None:
+    assert verdict(claim(0.961, kind="run", results="toy:iou"), results).word == "open"
+
+
+def test_a_verdict_on_a_phantom_never_speaks_of_patients() -> None:
+    run = claim(0.961, kind="run", results="toy:iou", compare="at_least")
+    on_phantom, on_real = verdict(run, measured(0.97)), verdict(run, measured(0.97, data="SVIA"))
+    assert (on_phantom.label, on_phantom.speaks_of_patients) == ("agrees on phantom data", False)
+    assert (on_real.label, on_real.speaks_of_patients) == ("agrees on SVIA data", True)
+
+
+def test_changing_a_results_file_changes_the_verdict(tmp_path: Path) -> None:
+    oolemma = LEDGER.by_id["A.model.oolemma.iou.mean"]
+    words = []
+    for value in (0.97, 0.90):
+        results = Results("segmentation_evaluation", "quick", seed=0)
+        results.add("oolemma.iou.mean", value, data="phantom")
+        results.write(tmp_path / "segmentation_evaluation.json")
+        words.append(judge(oolemma, oolemma.checks[0], load_results(tmp_path)).word)
+    assert words == ["agrees", "differs"]
+
+
+def test_a_broken_results_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "toy.json").write_text('{"notebook": "toy", ')
+    with pytest.raises(ValueError, match=r"toy\.json: not a results file; delete it"):
+        load_results(tmp_path)
+
+
+# ---------------------------------------------------------------- recomputed from summaries
+
+
+@pytest.mark.parametrize(("structure", "p"), [("oolemma", 0.51), ("pipette", 0.71), ("needle", 0.85)])
+def test_welch_from_the_published_figures_at_n_1000_and_140(structure: str, p: float) -> None:
+    entry = LEDGER.by_id[f"A.model.no_difference.{structure}"]
+    assert judge(entry, entry.checks[0], {}).found == pytest.approx(p, abs=0.005)
+
+
+@pytest.mark.parametrize(("expect", "word"), [("above", "open"), ("below", "open")])
+def test_a_conclusion_that_hangs_on_the_assumed_n_is_open(expect: str, word: str) -> None:
+    pipette = {"mean": "A.model.pipette.iou.mean", "sd": "A.model.pipette.iou.sd"}
+    oolemma = {"mean": "A.model.oolemma.iou.mean", "sd": "A.model.oolemma.iou.sd"}
+    check = {"kind": "summary", "test": "f", "first": pipette | {"n": (3, 500)}, "second": oolemma | {"n": (3, 500)}}
+    assert verdict(claim(0.05, **check, expect=expect)).word == word
+
+
+def test_equal_spreads_give_a_p_value_of_one() -> None:
+    sample = {"mean": "A.model.oolemma.iou.mean", "sd": "A.model.oolemma.iou.sd", "n": (50,)}
+    check = claim(0.05, kind="summary", test="f", first=sample, second=sample, expect="above")
+    assert verdict(check).found == pytest.approx(1)
+
+
+# ---------------------------------------------------------------- expressions
+
+
+def test_expressions_over_claims() -> None:
+    assert evaluate("harmonic_mean([B.table1.model.map, B.table1.model.ar])") == pytest.approx(
+        2 * 0.741 * 0.376 / 1.117
+    )
+    assert evaluate("comb(A.data.labellers, 2)") == 10
+    assert fill("{B.data.images / 10:.0f} of {B.data.images:.0f} images") == "70 of 702 images"
+
+
+@pytest.mark.parametrize("text", ["__import__('os')", "open('x')", "x", "1 if 2 else 3", "'a' + 'b'", "1 < 2 < 3"])
+def test_nothing_but_arithmetic_is_evaluated(text: str) -> None:
+    with pytest.raises(ValueError, match="not understood"):
+        evaluate(text)
+
+
+def test_check_kinds_are_told_apart() -> None:
+    adapter: TypeAdapter[Check] = TypeAdapter(Check)
+    with pytest.raises(ValueError, match=r"does not match any of the expected tags"):
+        adapter.validate_python({"kind": "belief", "why": "because it must be so"})
