@@ -9,7 +9,7 @@ bilinear interpolation. At 300 px both do nothing, so that one network covers bo
                 stride 8  38    stride 16   19     stride 32   10        5         3       1
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ class SSD(nn.Module):
         """The six feature maps, (B, C, 38, 38) … (B, C, 1, 1), of `images` (B, 3, S, S), RGB in [0, 1]."""
         # The ImageNet weights expect [−1, 1]. A stage is cut inside blocks 7 and 14, whose 1×1 expansions are the
         # widest maps at their stride; neither block has a residual connection around it.
-        block7, block14 = self.features[7].conv, self.features[14].conv
+        block7, block14 = cast(nn.Sequential, self.features[7].conv), cast(nn.Sequential, self.features[14].conv)
         stride8 = block7[0](self.features[:7](images * 2 - 1))
         stride16 = block14[0](self.features[8:14](block7[1:](stride8)))
         stride32 = self.features[15:](block14[1:](stride16))

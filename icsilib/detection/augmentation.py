@@ -1,0 +1,77 @@
+"""Paper B's augmentation: images are cropped, padded, flipped horizontally and jittered, then resampled.
+
+Crop and pad are one act here: a rectangle of random size and place is cut, and where it reaches beyond the image it
+repeats the border. Scaling to [0, 1] comes last, where the network takes the image (`icsilib.detection.training`).
+"""
+
+import os
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icsilib.detection.boxes import xywh_to_xyxy, xyxy_to_xywh
+from icsilib.detection.settings import Settings
+from icsilib.detection.windows import Pixels, cut, resize
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network when imported
+import albumentations as A
+
+SMALLEST_VISIBLE = 0.4  # share of a sperm's box that must lie inside an input for it to stay labelled
+PADDING = 0.1  # share of a rectangle's side that may lie beyond the image
+
+
+def random_input(
+    image: Pixels, boxes: NDArray[np.float64], settings: Settings, draw: np.random.Generator
+) -> tuple[Pixels, NDArray[np.float64]]:
+    """One augmented input (S, S, 3) of `image` (H, W, 3) and its boxes (M, 4), xywh in px of the input.
+
+    Sperm of which less than `SMALLEST_VISIBLE` is left are no longer labelled, the others are cut at the border.
+    """
+    x, y, width, height = random_rectangle(image.shape[1], image.shape[0], boxes, settings, draw)
+    seen = visible(boxes - [x, y, 0, 0], width, height) * settings.input_size / np.array([width, height] * 2)
+    pipeline = _pipeline(settings.input_size, settings.brightness, settings.contrast)
+    pipeline.set_random_seed(int(draw.integers(2**31)))
+    pixels = resize(cut(image, x, y, width, height), settings.input_size)
+    result = pipeline(image=pixels, bboxes=seen)
+    return result["image"], np.asarray(result["bboxes"], dtype=float).reshape(-1, 4)
+
+
+def visible(boxes: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+    """What of the boxes (N, 4), xywh, lies within `width` × `height`; those of which too little does are dropped."""
+    corners = xywh_to_xyxy(boxes).clip(0, [width, height, width, height])
+    seen = xyxy_to_xywh(corners)
+    return seen[seen[:, 2] * seen[:, 3] >= SMALLEST_VISIBLE * boxes[:, 2] * boxes[:, 3]]
+
+
+def random_rectangle(
+    width: int, height: int, boxes: NDArray[np.float64], settings: Settings, draw: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Left, top, width and height in px of the rectangle to cut from an image of `width` × `height` px.
+
+    Its sides are those of a window, times one random zoom. It holds a sperm drawn at random, wherever in the
+    rectangle, except in `empty_share` of the cases and in images without: then it lies anywhere.
+    """
+    zoom = settings.zoom ** draw.uniform(-1, 1)
+    sides = (settings.window, settings.window) if settings.window else (width, height)
+    wide, high = (max(8, round(side * zoom)) for side in sides)
+    left, top, w, h = 0.0, 0.0, float(width), float(height)
+    if len(boxes) and draw.random() >= settings.empty_share:
+        left, top, w, h = boxes[draw.integers(len(boxes))]
+    return _start(left, w, wide, width, draw), _start(top, h, high, height, draw), wide, high
+
+
+def _start(low: float, length: float, side: int, limit: int, draw: np.random.Generator) -> int:
+    """Where a rectangle's side may start so that it holds the interval, or lies in it when it is the shorter.
+
+    It reaches beyond the image, 0 to `limit`, by no more than `PADDING` of the side, or lies around it.
+    """
+    start = draw.uniform(min(low + length - side, low), max(low + length - side, low))
+    nearest, farthest = sorted((-PADDING * side, limit - (1 - PADDING) * side))
+    return round(min(max(start, nearest), farthest))
+
+
+@cache
+def _pipeline(size: int, brightness: float, contrast: float) -> A.Compose:
+    steps = [A.HorizontalFlip(p=0.5), A.RandomBrightnessContrast(brightness, contrast, p=0.8)]
+    return A.Compose(steps, bbox_params=A.BboxParams(format="coco"))

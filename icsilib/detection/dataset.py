@@ -1,0 +1,137 @@
+"""Labelled images for the detector: read from the study's annotation files, cut and augmented for training."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from icsilib.checkpoints import epoch_order, generator
+from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset
+from icsilib.detection.augmentation import random_input
+from icsilib.detection.boxes import xywh_to_cxcywh
+from icsilib.detection.default_boxes import default_boxes, match
+from icsilib.detection.settings import Settings
+from icsilib.detection.windows import Pixels
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image on disk and the sperm labelled in it."""
+
+    id: int
+    path: Path
+    width: int
+    height: int
+    group: str  # patient or video: what splits and intervals keep together
+    boxes: NDArray[np.float64]  # (N, 4) xywh, px
+    phenotypes: tuple[str, ...]  # of each box; "" where the data do not say
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of one training step with what every default box is to become."""
+
+    images: Tensor  # (B, 3, S, S) uint8 RGB
+    positive: Tensor  # (B, 8732) bool
+    targets: Tensor  # (B, 8732, 4)
+
+
+def labelled_images(
+    dataset: Dataset, root: Path | str, ids: Sequence[int] | None = None, annotator: str | None = None
+) -> list[LabelledImage]:
+    """The images of `dataset` (those of `ids`, when given) with their sperm, by ascending id; files are relative to `root`.
+
+    `annotator` takes the labels of one reader alone. Boxes of other categories count as background. A sperm
+    without a box raises `AnnotationError`.
+    """
+    categories = {category.id for category in dataset.categories if category.name == SPERM.name}
+    sperm: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
+    for record in dataset.annotations:
+        if record.category_id in categories and annotator in (None, record.annotator):
+            if record.bbox is None or min(record.bbox[2:]) <= 0:
+                raise AnnotationError(f"annotation {record.id}: a sperm needs a box with an area; correct or remove it")
+            sperm[record.image_id].append(record)
+    chosen = None if ids is None else set(ids)
+    return [
+        LabelledImage(
+            id=image.id,
+            path=Path(root) / image.file_name,
+            width=image.width,
+            height=image.height,
+            group=image.patient_id or image.video_id or str(image.id),
+            boxes=np.array([record.bbox for record in sperm[image.id]], dtype=float).reshape(-1, 4),
+            phenotypes=tuple(str((record.model_extra or {}).get("phenotype", "")) for record in sperm[image.id]),
+        )
+        for image in sorted(dataset.images, key=lambda image: image.id)
+        if chosen is None or image.id in chosen
+    ]
+
+
+def read_rgb(path: Path | str) -> Pixels:
+    """An image file of 8 bits as RGB (height, width, 3); raises `AnnotationError` when it cannot be read."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        state = "not an image that OpenCV can read" if Path(path).exists() else "no such file"
+        raise AnnotationError(f"{path}: {state}; check the file and its record")
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]):
+    """Augmented inputs of one epoch; the same (seed, epoch, place) always gives the same input.
+
+    Decoded images are kept in memory, since an epoch cuts one window from each.
+    """
+
+    def __init__(self, images: Sequence[LabelledImage], settings: Settings, seed: int) -> None:
+        self.images, self.settings, self.seed, self.epoch = images, settings, seed, 0
+        self._pixels: dict[int, Pixels] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Pixels, NDArray[np.float64]]:
+        """(S, S, 3) RGB and its boxes (N, 4), cxcywh as fractions of S."""
+        labelled = self.images[index]
+        if index not in self._pixels:
+            self._pixels[index] = read_rgb(labelled.path)
+        draw = generator(self.seed, self.epoch, index)
+        pixels, boxes = random_input(self._pixels[index], labelled.boxes, self.settings, draw)
+        return pixels, xywh_to_cxcywh(boxes) / self.settings.input_size
+
+
+def training_batches(
+    inputs: TrainingInputs, first_step: int, steps: int, workers: int = 0
+) -> Iterator[tuple[int, Batch]]:
+    """Batches of steps `first_step` to `steps` − 1 with their numbers, epoch after epoch, each in its own order.
+
+    Which images a step sees depends on the seed and the step alone. An epoch's last, incomplete batch is left out.
+    """
+    defaults = default_boxes(inputs.settings.scales)
+    size = min(inputs.settings.batch_size, len(inputs))
+    per_epoch = len(inputs) // size
+
+    def collate(samples: list[tuple[Pixels, NDArray[np.float64]]]) -> Batch:
+        found = [match(torch.from_numpy(boxes).float(), defaults) for _, boxes in samples]
+        return Batch(
+            images=torch.from_numpy(np.stack([pixels for pixels, _ in samples])).permute(0, 3, 1, 2),
+            positive=torch.stack([one.positive for one in found]),
+            targets=torch.stack([one.offsets for one in found]),
+        )
+
+    step = first_step
+    while step < steps:
+        inputs.epoch = step // per_epoch
+        order = epoch_order(inputs.seed, inputs.epoch, len(inputs))
+        batches = [order[i * size : (i + 1) * size] for i in range(step % per_epoch, per_epoch)]
+        for batch in DataLoader(inputs, batch_sampler=batches, num_workers=workers, collate_fn=collate):
+            if step == steps:
+                return
+            yield step, batch
+            step += 1

@@ -1,0 +1,65 @@
+"""Everything that decides a detector and its training, as one frozen record for each profile.
+
+`paper` is what the paper states, with the open points filled in by SSD's own defaults; `standard` and `quick` are
+the same method at a scale that a CPU finishes. Open points are marked so.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from icsilib.detection.default_boxes import PUBLISHED_SCALES
+from icsilib.detection.ssd import Resample
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A detector, its training and its detections. Lengths are px of the source image unless said otherwise."""
+
+    profile: str
+    # what the network sees
+    input_size: int = 640  # px, side of the network's input
+    resample: Resample = "pool"  # how 80, 40 and 20 cells become 38, 19 and 10 (open)
+    window: int | None = None  # side of the square cut from an image for one input; None resamples whole images
+    overlap: int = 0  # of neighbouring windows; at least the largest sperm
+    scales: tuple[float, ...] = PUBLISHED_SCALES  # of the default boxes, as fractions of the input's side (open)
+    # loss
+    negatives_per_positive: int = 3
+    minimum_negatives: int = 6  # of an image without sperm (open)
+    localisation_weight: float = 1.0  # (open)
+    l2: float = 4e-5  # weight of the squared norm of the weights (open)
+    # optimisation
+    initialisation: Literal["imagenet", "scratch"] = "imagenet"
+    frozen_stages: int = 0  # first stages of MobileNetV2 kept as initialised
+    learning_rate: float = 1e-3  # (open)
+    warm_up: int = 100  # steps over which the rate rises from zero (open)
+    decay: float = 0.9  # of RMSProp's moving average of squared gradients (open)
+    momentum: float = 0.9  # (open)
+    epsilon: float = 1e-3  # of RMSProp (open)
+    batch_size: int = 24  # (open)
+    steps: int = 20_000  # (open)
+    validate_every: int = 1_000  # steps
+    # augmentation
+    zoom: float = 1.5  # a window's side is multiplied by up to this or its inverse
+    empty_share: float = 0.25  # of windows of images with sperm that are cut anywhere, not around a sperm
+    brightness: float = 0.2  # largest relative change
+    contrast: float = 0.2
+    # detections
+    score_threshold: float = 0.01
+    nms_iou: float = 0.45
+    candidates: int = 400  # best-scoring boxes of an input that enter non-maximum suppression
+    detections: int = 100  # boxes kept of an image
+
+    def with_(self, **changes: Any) -> "Settings":
+        """A copy in which `changes` replace fields."""
+        return replace(self, **changes)
+
+
+def as_record(settings: Settings) -> dict[str, Any]:
+    """Settings as JSON holds them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+
+
+def from_record(record: dict[str, Any]) -> Settings:
+    """Settings from `as_record`'s result; raises `TypeError` for fields that do not exist."""
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+    return Settings(**values)
