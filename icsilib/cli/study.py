@@ -33,7 +33,9 @@ def _parameters(words: list[str]) -> dict[str, Any]:
 
 @study.command("refresh")
 def refresh(
-    notebooks: Annotated[list[Path] | None, typer.Argument(help="Notebooks to refresh; all when none is named.")] = None,
+    notebooks: Annotated[
+        list[Path] | None, typer.Argument(help="Notebooks to refresh; all when none is named.")
+    ] = None,
 ) -> None:
     """Execute stored notebooks with their defaults, in reading order, and keep the outputs in place."""
     from icsilib.study.execution import NotebookError, run_notebook
