@@ -33,6 +33,7 @@ def assemble(notebooks: Path, results: Path, source: Path) -> Path:
     for page in source.glob("*.md"):
         write_text_atomic(page, insert_results(page.read_text(encoding="utf-8"), results))
     _copy_results(results, source / "notebooks" / "results")
+    _copy_results(PROSE / "reference", source / "notebooks" / "results" / "reference")
     _write_config(source)
     return source
 

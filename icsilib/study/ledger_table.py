@@ -104,7 +104,7 @@ def _row(here: Verdict, reference: Verdict, seen: set[str]) -> str:
     cells = (
         f'<td data-sort="{claim.id}"><span class="id">{claim.id}</span><q>{escape(claim.quote)}</q>'
         f"{escape(claim.where)}</td><td>{escape(_published(claim))}</td><td>{check.kind}</td>"
-        f"{_outcome(here)}{_outcome(reference)}<td>{_evidence(here)}</td>"
+        f"{_outcome(here)}{_outcome(reference, link=True)}<td>{_evidence(here)}</td>"
     )
     return f'<tr{anchor} data-paper="{claim.paper}" data-kind="{check.kind}" data-verdict="{here.word}">{cells}</tr>'
 
@@ -113,13 +113,16 @@ def _published(claim: Claim) -> str:
     return "" if claim.value is None else f"{_number(claim.value)} {claim.unit}".strip()
 
 
-def _outcome(verdict: Verdict) -> str:
+def _outcome(verdict: Verdict, link: bool = False) -> str:
     interval = f" ({_number(verdict.interval[0])} to {_number(verdict.interval[1])})" if verdict.interval else ""
     found = "" if verdict.found is None else _number(verdict.found) + interval
     if verdict.check.kind == "summary":
         found = f"p = {found}"
     badge = f'<span class="verdict {verdict.word.split()[0]}">{escape(verdict.label)}</span>'
-    return f'<td data-sort="{verdict.word} {found}">{badge}<br>{escape(found)}</td>'
+    text = escape(found)
+    if link and found and isinstance(verdict.check, Measured):
+        text = f'<a href="results/reference/{verdict.check.results.split(":")[0]}.json">{text}</a>'
+    return f'<td data-sort="{verdict.word} {escape(found)}">{badge}<br>{text}</td>'
 
 
 def _evidence(verdict: Verdict) -> str:
