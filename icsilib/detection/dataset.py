@@ -46,7 +46,7 @@ class Batch:
 def labelled_images(
     dataset: Dataset, root: Path | str, ids: Sequence[int] | None = None, annotator: str | None = None
 ) -> list[LabelledImage]:
-    """The images of `dataset` (those of `ids`, when given) with their sperm, by ascending id; files are relative to `root`.
+    """The images of `dataset` (those of `ids`, when given) with their sperm, by id; files relative to `root`.
 
     `annotator` takes the labels of one reader alone. Boxes of other categories count as background. A sperm
     without a box raises `AnnotationError`.

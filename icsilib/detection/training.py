@@ -1,0 +1,244 @@
+"""Training of the detector: one flat loop that can be stopped at any moment and goes on where it was.
+
+A run is a folder:
+
+    settings.json      what is trained, checked when the run continues
+    last.safetensors   the whole state after the last saved step: network, optimiser, random numbers, log
+    best.safetensors   weights with the highest average precision on the validation images so far
+    log.csv            loss and learning rate every few steps, validation where it was done
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+from icsilib.checkpoints import (
+    NonFiniteLossError,
+    load_checkpoint,
+    restore_rng,
+    rng_state,
+    save_checkpoint,
+    write_rows,
+)
+from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, read_rgb, training_batches
+from icsilib.detection.detector import Detections, Detector
+from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.losses import l2_regularisation, multibox_loss
+from icsilib.detection.mobilenet import WEIGHTS_FILE, find_imagenet_weights, load_imagenet
+from icsilib.detection.settings import Settings, as_record
+from icsilib.detection.ssd import SSD
+from icsilib.detection.weights import save_weights
+from icsilib.files import write_text_atomic
+
+LOG_EVERY = 10  # steps
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot start or go on; the message names the folder and the remedy."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run."""
+
+    weights: Path  # of the best validation
+    log: list[dict[str, Any]]
+    initialisation: str  # "imagenet" or "scratch": what was done, not what was asked for
+
+
+def train(
+    training: Sequence[LabelledImage],
+    validation: Sequence[LabelledImage],
+    settings: Settings,
+    out: Path | str,
+    seed: int = 0,
+    workers: int = 0,
+    progress: bool = False,
+    accelerator: str = "auto",
+    save_every: int = 50,
+) -> Trained:
+    """Train a detector into the folder `out`, or finish the run that was begun there.
+
+    A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `TrainingError`
+    when `out` holds a run of other settings, and `NonFiniteLossError` when the loss is no longer a number.
+    """
+    out = Path(out)
+    _claim(out, settings, seed, [image.id for image in training])
+    fabric = Fabric(accelerator=accelerator, devices=1)
+    torch.manual_seed(seed)
+    network, initialisation = initialised(settings)
+    optimizer = rmsprop(network, settings)
+    state = _resume(out, network, optimizer) or {"step": 0, "best": -1.0, "rows": [], "initialisation": initialisation}
+    model, optimizer = fabric.setup(network, optimizer)
+    training_mode(network, settings)
+
+    inputs = TrainingInputs(training, settings, seed)
+    with _bar(settings, state, progress) as advance:
+        for step, batch in training_batches(inputs, state["step"], settings.steps, workers):
+            row = {"step": step + 1, "learning_rate": learning_rate(step, settings)}
+            row |= _train_step(fabric, model, optimizer, batch, settings, row["learning_rate"])
+            if not math.isfinite(row["loss"]):
+                raise NonFiniteLossError(f"{out}: loss is {row['loss']} at step {step + 1}; {_REMEDY}")
+            state["step"] = step + 1
+            if step % LOG_EVERY == 0:
+                state["rows"].append(row)
+            if state["step"] % settings.validate_every == 0 or state["step"] == settings.steps:
+                _validate(out, network, validation, settings, state, fabric.device)
+            if state["step"] % save_every == 0 or state["step"] == settings.steps:
+                _save(out, network, optimizer, state)
+            advance(state, row["loss"])
+    return Trained(out / "best.safetensors", state["rows"], state["initialisation"])
+
+
+def initialised(settings: Settings) -> tuple[SSD, str]:
+    """A network at the start of training, and whether its features are "imagenet"'s or from "scratch".
+
+    Where ImageNet is asked for and its weights are not there, it says so on one line and starts from scratch.
+    """
+    network = SSD(settings.resample)
+    if settings.initialisation == "scratch":
+        return network, "scratch"
+    path = find_imagenet_weights()
+    if path is None:
+        Console(stderr=True).print(
+            "No ImageNet weights found: training from scratch. Set ICSILIB_WEIGHTS to the folder that holds "
+            f"{WEIGHTS_FILE} to start from them."
+        )
+        return network, "scratch"
+    load_imagenet(network.features, path)
+    for weight in network.features[: settings.frozen_stages].parameters():
+        weight.requires_grad = False
+    return network, "imagenet"
+
+
+def rmsprop(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """Paper B's optimiser over the weights that are trained."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    return torch.optim.RMSprop(
+        weights, settings.learning_rate, settings.decay, settings.epsilon, momentum=settings.momentum
+    )
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Learning rate of step 0, 1, …: rising over `warm_up` steps, then falling to 0 along half a cosine."""
+    if step < settings.warm_up:
+        return settings.learning_rate * (step + 1) / settings.warm_up
+    done = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
+    return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def training_mode(network: SSD, settings: Settings) -> None:
+    """Switch to training, except for the normalisation of stages that are kept as they are."""
+    network.train()
+    if not next(network.features[: max(1, settings.frozen_stages)].parameters()).requires_grad:
+        network.features[: settings.frozen_stages].eval()
+
+
+def detect_files(detector: Detector, images: Sequence[LabelledImage], batch_size: int = 8) -> dict[int, Detections]:
+    """Detections of each labelled image's file, by image id."""
+    pixels = (read_rgb(image.path) for image in images)
+    return dict(zip([image.id for image in images], detector.predict_many(pixels, batch_size), strict=True))
+
+
+def _train_step(
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    settings: Settings,
+    rate: float,
+) -> dict[str, float]:
+    """One update; paper B, supplementary equations 1 to 5."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    images, positive, targets = (fabric.to_device(t) for t in (batch.images, batch.positive, batch.targets))
+    logits, offsets = model(images.float() / 255)
+    parts = multibox_loss(
+        logits, offsets, positive, targets, settings.negatives_per_positive, settings.minimum_negatives
+    )
+    penalty = settings.l2 * l2_regularisation(w for w in model.parameters() if w.requires_grad)
+    loss = parts.classification + settings.localisation_weight * parts.localisation + penalty
+    optimizer.zero_grad()
+    fabric.backward(loss)
+    if torch.isfinite(loss):  # otherwise the caller stops, and the weights stay as they were
+        optimizer.step()
+    values = {"loss": loss, "classification": parts.classification, "localisation": parts.localisation, "l2": penalty}
+    counts = {"positives": float(parts.positives), "negatives": float(parts.negatives)}
+    return {name: float(value.detach()) for name, value in values.items()} | counts
+
+
+def _validate(
+    out: Path,
+    network: SSD,
+    validation: Sequence[LabelledImage],
+    settings: Settings,
+    state: dict[str, Any],
+    device: torch.device,
+) -> None:
+    """Measure on the validation images, and keep the weights when they are the best so far."""
+    network.eval()
+    scores = scores_of(coco_evaluation(validation, detect_files(Detector(network, settings, device), validation)))
+    training_mode(network, settings)
+    state["rows"].append({"step": state["step"], "validation_ap": scores.ap, "validation_ar": scores.ar})
+    if scores.ap > state["best"]:
+        state["best"] = scores.ap
+        save_weights(out / "best.safetensors", network, settings)
+
+
+def _save(out: Path, network: SSD, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    whole = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "random": rng_state()}
+    save_checkpoint(out / "last.safetensors", state | whole)
+    write_rows(out / "log.csv", state["rows"])
+
+
+def _resume(out: Path, network: SSD, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """Put a saved run's weights and moments in place; its step, best value and log, or None without one."""
+    if not (out / "last.safetensors").exists():
+        return None
+    saved = load_checkpoint(out / "last.safetensors")
+    network.load_state_dict(saved.pop("network"))
+    optimizer.load_state_dict(saved.pop("optimizer"))
+    restore_rng(saved.pop("random"))
+    return saved
+
+
+def _claim(out: Path, settings: Settings, seed: int, images: Sequence[int]) -> None:
+    """Refuse a folder that holds another run, and mark a new one."""
+    identity = {"settings": as_record(settings), "seed": seed, "images": list(images)}
+    place = out / "settings.json"
+    if place.exists():
+        earlier = json.loads(place.read_text())
+        if different := [name for name, value in identity.items() if earlier.get(name) != value]:
+            raise TrainingError(
+                f"{out}: holds a run with other {', '.join(different)}; choose another folder or delete this one"
+            )
+    else:
+        write_text_atomic(place, json.dumps(identity, indent=1) + "\n")
+
+
+@contextmanager
+def _bar(settings: Settings, state: dict[str, Any], shown: bool) -> Iterator[Callable[[dict[str, Any], float], None]]:
+    """A progress bar; yields what moves it."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}, best validation AP {task.fields[best]:.3f}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task = bar.add_task("", total=settings.steps, completed=state["step"], loss=math.nan, best=state["best"])
+        yield lambda now, loss: bar.update(task, completed=now["step"], loss=loss, best=now["best"])
+
+
+_REMEDY = "lower the learning rate or check the boxes; last.safetensors holds the state before"
