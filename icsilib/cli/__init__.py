@@ -3,8 +3,10 @@
 import typer
 
 from icsilib.cli.phantom import phantom
+from icsilib.cli.provenance import provenance
 from icsilib.cli.study import study
 
 app = typer.Typer(no_args_is_help=True, help="Data, phantoms and results of ICSI Reproduced.")
 app.add_typer(phantom, name="phantom")
 app.add_typer(study, name="study")
+app.command("provenance")(provenance)

@@ -122,12 +122,14 @@ def _variance_ratio(a: Sample, n_a: int, b: Sample, n_b: int) -> float:
 def _judge_measured(claim: Claim, check: Measured, results: Sources) -> Verdict:
     notebook, key = check.results.split(":")
     if notebook not in results:
-        return Verdict(claim, check, "open", because=f"no results of {notebook} here: run that notebook")
+        return Verdict(claim, check, "open", because=f"{key}: no results of {notebook} here; run that notebook")
     if key not in results[notebook].values:
-        return Verdict(claim, check, "open", because=f"the results of {notebook} hold no {key}: run it in full")
+        return Verdict(claim, check, "open", because=f"{key}: not among the results of {notebook}; run it in full")
     value = results[notebook].values[key]
     if value.value is None or isinstance(value.value, str):
-        return Verdict(claim, check, "open", value.value, data=value.data, because=f"{notebook} could not measure it")
+        return Verdict(
+            claim, check, "open", value.value, data=value.data, because=f"{key}: {notebook} could not measure it"
+        )
     wanted = claim.value if check.expected is None else check.expected
     agrees = bool(value.value) if wanted is None else _agrees(value.value, wanted, check.compare, check.tolerance)
     word = "agrees" if agrees else "differs"
