@@ -1,0 +1,222 @@
+"""Geometry of a rendered procedure in pixels: oocyte, zona, suction pipette and needle, and how they deform.
+
+All coordinates are continuous image coordinates (`icsilib.data.annotations`). `u` is the direction in which the
+needle travels, `across` the distance from its axis. The truth is taken from this geometry, never from pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit, Operator, Range
+
+Points = NDArray[np.float64]  # (N, 2), px
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What does not change during a procedure; lengths in px."""
+
+    size: int
+    um_per_px: float
+    centre: Points  # (2,)
+    radius: float  # of the oolemma
+    outline: Points  # (N, 2) the oolemma at rest
+    zona: Points  # (N, 2) the zona's outer surface at rest, already drawn into the pipette
+    zona_thickness: float
+    polar_body: Points  # (3,): x, y, radius
+    u: Points  # (2,) direction of the needle's travel
+    offset: float  # of the needle's axis from the centre
+    entry: float  # where the axis meets the oolemma at rest, from the centre along -u
+    funnel: float  # width of the funnel, in radii
+    kidney: float  # broad share of the indentation
+    pipette: Points  # (N, 2) outer outline
+    bore: Points  # (4, 2)
+    pipette_direction: Points  # (2,) from its base to the oocyte
+    needle_diameter: float
+    needle_taper: float
+    needle_bevel: float  # radians
+    bevel_side: float  # +1 or -1
+
+    def oolemma(self, indentation: float) -> Points:
+        """The oolemma (N, 2) when its apex has been pushed `indentation` radii along the needle's axis."""
+        return self._pushed(self.outline, indentation * self.radius, self.funnel, self.kidney)
+
+    def zona_at(self, indentation: float) -> Points:
+        """The zona's outer surface (N, 2), indented by `indentation` radii."""
+        return self._pushed(self.zona, indentation * self.radius, 0.22, 0.5)
+
+    def tip_at(self, position: float) -> Points:
+        """The needle tip (2,) for a position in radii on its axis (+1: the oolemma at rest)."""
+        along = self.entry + (position - 1.0) * self.radius
+        return self.centre - self.u * along + self.normal * self.offset
+
+    @property
+    def normal(self) -> Points:
+        """Unit vector (2,) across the needle's axis."""
+        return np.array([-self.u[1], self.u[0]])
+
+    def _pushed(self, points: Points, depth: float, funnel: float, kidney: float) -> Points:
+        """Points on the needle's side moved along `u`: a narrow funnel and a broad kidney-like dent.
+
+        The weight is 1 on the axis, so the apex lies exactly `depth` further in.
+        """
+        relative = points - self.centre
+        across = (relative @ self.normal - self.offset) / self.radius
+        facing = np.clip((-(relative @ self.u) / self.radius + 0.1) / 0.6, 0.0, 1.0)
+        narrow = np.exp(-((np.abs(across) / funnel) ** 1.3))
+        broad = np.exp(-((across / 0.6) ** 2))
+        weight = ((1 - kidney) * narrow + kidney * broad) * facing**2 * (3 - 2 * facing)
+        return points + self.u * (depth * weight)[:, None]
+
+    def needle(self, tip: Points) -> tuple[Points, Points]:
+        """The two edges (M, 2) of the needle, both from the tip to far outside the frame."""
+        width, length = self.needle_diameter, 2.5 * self.size
+        shoulder = width / np.tan(self.needle_bevel)
+        spread = self.needle_taper * length
+        straight = np.array([[0.0, 0.0], [length, -spread]])
+        bevelled = np.array([[0.0, 0.0], [shoulder, width], [length, width + spread]])
+        axes = np.stack([-self.u, self.normal * self.bevel_side])
+        return tip + straight @ axes, tip + bevelled @ axes
+
+
+def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator, ranges: IcsiRanges) -> Scene:
+    """Draw the geometry of one procedure."""
+
+    def draw(limits: Range) -> float:
+        return float(rng.uniform(*limits))
+
+    low, high = ranges.um_per_px_512
+    um_per_px = (low + (high - low) * draw(kit.scale)) * 512 / size
+    radius = draw(ranges.cytoplasm_diameter) / 2 / um_per_px
+    mirrored = rng.random() < ranges.mirrored_share
+    roll = draw(ranges.roll)
+    u = _direction(180 + draw(ranges.needle_angle) + operator.angle + roll, mirrored)
+    pipette_direction = _direction(draw(ranges.pipette_angle) + roll, mirrored)
+    shift = np.array([draw(ranges.off_centre), draw(ranges.off_centre)]) * size
+    centre = np.array([size / 2, size / 2]) + shift + pipette_direction * 0.06 * size
+    offset = rng.uniform(-0.15, 0.15) * radius
+
+    gap, thickness = draw(ranges.perivitelline_gap) / um_per_px, draw(ranges.zona_thickness) / um_per_px
+    body_radius = draw(ranges.polar_body_diameter) / 2 / um_per_px
+    body_angle = rng.choice([-1, 1]) * np.pi / 2 + np.radians(roll) + rng.uniform(-0.5, 0.5)
+    dent = 2 * body_radius * draw(ranges.polar_body_dent)
+    angles = _angles(np.arctan2(-u[1], -u[0]))
+    rest = radius * (1 + _wobble(rng, angles, ranges.wobble))
+    rest -= dent * np.exp(-((_turn(angles - body_angle) * radius / (1.1 * body_radius)) ** 2))
+    outline = centre + rest[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    eccentric = rng.uniform(-0.4, 0.4, 2) * gap
+    outer = (radius + gap + thickness) * (1 + 0.4 * _wobble(rng, angles, ranges.wobble))
+    zona = centre + eccentric + outer[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    inner_half = draw(ranges.pipette_inner_diameter) / 2 / um_per_px
+    outer_half = max(draw(ranges.pipette_outer_diameter) / 2 / um_per_px, 1.4 * inner_half)
+    face = float(np.max((zona - centre) @ -pipette_direction)) - 0.1 * thickness
+    zona = _drawn_in(zona, centre, pipette_direction, inner_half, draw(ranges.zona_drawn_in) / um_per_px)
+    pipette, bore = _pipette(
+        centre - pipette_direction * face,
+        pipette_direction,
+        outer_half,
+        inner_half,
+        draw(ranges.pipette_rounding),
+        size,
+    )
+    body = centre + (radius + gap - 0.75 * body_radius) * np.array([np.cos(body_angle), np.sin(body_angle)])
+    return Scene(
+        size=size,
+        um_per_px=um_per_px,
+        centre=centre,
+        radius=radius,
+        outline=outline,
+        zona=zona,
+        zona_thickness=thickness,
+        polar_body=np.array([*body, body_radius]),
+        u=u,
+        offset=offset,
+        entry=_entry(outline, centre, u, offset),
+        funnel=draw(ranges.funnel_width),
+        kidney=draw(ranges.kidney),
+        pipette=pipette,
+        bore=bore,
+        pipette_direction=pipette_direction,
+        needle_diameter=draw(ranges.needle_diameter) / um_per_px,
+        needle_taper=draw(ranges.needle_taper),
+        needle_bevel=np.radians(draw(ranges.needle_bevel)),
+        bevel_side=float(rng.choice([-1.0, 1.0])),
+    )
+
+
+def _direction(degrees: float, mirrored: bool) -> Points:
+    """Unit vector at an angle, reflected left to right when the laboratory works from the other side."""
+    x, y = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([-x if mirrored else x, y])
+
+
+def _angles(entry: float) -> NDArray[np.float64]:
+    """Angles all round, denser about the needle's entry, where the outline bends most."""
+    even = np.linspace(-np.pi, np.pi, 240, endpoint=False)
+    dense = np.linspace(-0.5, 0.5, 121)
+    return np.unique(np.round(_turn(np.concatenate([even, entry + dense])), 6))
+
+
+def _turn(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles brought to (-π, π]."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
+def _wobble(rng: np.random.Generator, angles: NDArray[np.float64], limits: Range) -> NDArray[np.float64]:
+    """Low harmonics 2 to 7 of an outline, falling off with their order."""
+    size = rng.uniform(*limits)
+    parts = [size * rng.normal() * 2 / order * np.cos(order * angles + rng.uniform(0, 6.3)) for order in range(2, 8)]
+    return np.sum(parts, axis=0)
+
+
+def _entry(outline: Points, centre: Points, u: Points, offset: float) -> float:
+    """Distance from the centre, along -u, at which the needle's axis meets the outline."""
+    relative = outline - centre
+    along, across = -(relative @ u), relative @ np.array([-u[1], u[0]]) - offset
+    facing = np.flatnonzero(along > 0)
+    order = facing[np.argsort(across[facing])]
+    return float(np.interp(0.0, across[order], along[order]))
+
+
+def _drawn_in(zona: Points, centre: Points, direction: Points, half: float, depth: float) -> Points:
+    """The zona bulging by `depth` into the bore of the suction pipette."""
+    relative = zona - centre
+    across = relative @ np.array([-direction[1], direction[0]])
+    weight = np.exp(-((np.abs(across) / (0.8 * half)) ** 4)) * (relative @ direction < 0)
+    return zona - direction * (depth * weight)[:, None]
+
+
+def _pipette(
+    tip: Points, direction: Points, outer: float, inner: float, rounding: float, size: int
+) -> tuple[Points, Points]:
+    """Outer outline with a fire-polished tip, and the bore, both from far outside the frame to the tip."""
+    length, radius = 2.5 * size, min(rounding * outer, outer - inner)
+    turn = np.linspace(0, np.pi / 2, 12)
+    corner = np.stack([-radius + radius * np.sin(turn), outer - radius + radius * np.cos(turn)], axis=1)
+    half = np.concatenate([[[-length, outer]], corner])
+    outline = np.concatenate([half, half[::-1] * [1, -1]])
+    bore = np.array([[-length, inner], [0, inner], [0, -inner], [-length, -inner]])
+    axes = np.stack([direction, [-direction[1], direction[0]]])
+    return tip + outline @ axes, tip + bore @ axes
+
+
+def clip_to_frame(polygon: Points, size: int) -> Points | None:
+    """The part of a polygon (N, 2) inside the frame [0, size]², or None (Sutherland & Hodgman 1974)."""
+    points = polygon
+    for axis, limit, sign in ((0, 0.0, 1), (0, float(size), -1), (1, 0.0, 1), (1, float(size), -1)):
+        if len(points) == 0:
+            return None
+        inside = sign * (points[:, axis] - limit) >= 0
+        following, next_inside = np.roll(points, -1, axis=0), np.roll(inside, -1)
+        share = (limit - points[:, axis]) / np.where(inside == next_inside, 1.0, following[:, axis] - points[:, axis])
+        crossing = points + share[:, None] * (following - points)
+        kept = [
+            piece
+            for here, there, point, cut in zip(inside, next_inside, points, crossing, strict=True)
+            for piece in ([point] if here else []) + ([cut] if here != there else [])
+        ]
+        points = np.array(kept).reshape(-1, 2)
+    return points if len(points) >= 3 else None

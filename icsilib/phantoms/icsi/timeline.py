@@ -1,0 +1,132 @@
+"""The course of an ICSI procedure: where the needle is and how the oolemma answers, frame by frame.
+
+Distances along the needle's axis are in units of the oocyte's radius, measured from the oocyte's centre towards
+the needle: +1 is the membrane at rest, 0 the centre. Phases after Nagy et al. 1995 and Ebner et al. 2001.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Operator
+
+PHASES = (
+    "approach", "contact", "indentation", "breakthrough", "aspiration", "release", "withdrawal", "withdrawn",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One value a frame; `tip`, `indentation` and `zona_indentation` in radii, `tremor` (frames, 2) in µm."""
+
+    phase: list[str]
+    tip: NDArray[np.float64]
+    indentation: NDArray[np.float64]
+    zona_indentation: NDArray[np.float64]
+    tremor: NDArray[np.float64]
+    sperm_inside: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.phase)
+
+
+def draw_timeline(
+    rng: np.random.Generator, operator: Operator, ranges: IcsiRanges, outer: float, start: float, radius_um: float
+) -> Timeline:
+    """Draw the course of one procedure.
+
+    `outer` is where the zona's outer surface lies and `start` where the needle comes into being, both in radii.
+    """
+    frames = int(rng.integers(int(ranges.frames[0]), int(ranges.frames[1]) + 1))
+    depth = np.clip(rng.uniform(*ranges.breakthrough_depth) + operator.depth, 0.3, 1.3)
+    by_aspiration = rng.random() < ranges.aspiration_breakage_share
+    deepest = np.clip(1 - depth - rng.uniform(0.0, 0.25), -0.55, 0.6)
+    gone = outer + rng.uniform(0.3, 1.2)
+    lasting = _durations(rng, operator, frames)
+    knots = {  # where the tip is at the end of each phase
+        "approach": outer,
+        "contact": 1.0,
+        "indentation": 1 - depth,
+        "breakthrough": deepest,
+        "aspiration": deepest + rng.uniform(-0.04, 0.04),
+        "release": deepest + rng.uniform(-0.05, 0.05),
+        "withdrawal": gone,
+        "withdrawn": gone + rng.uniform(0.0, 0.4),
+    }
+    phase = [name for name in PHASES for _ in range(lasting[name])]
+    tip = _smooth_path(start, knots, lasting)
+    broken = phase.index("breakthrough") + (lasting["breakthrough"] // 2 if by_aspiration else 0)
+    return Timeline(
+        phase=phase,
+        tip=tip,
+        indentation=_indentation(tip, broken, phase, rng),
+        zona_indentation=_zona_indentation(tip, outer, broken),
+        tremor=_tremor(rng, frames, operator.tremor),
+        sperm_inside=np.array([PHASES.index(name) < PHASES.index("release") for name in phase]),
+        hidden=_hidden_spell(rng, frames, ranges.hidden_needle_share),
+    )
+
+
+def _durations(rng: np.random.Generator, operator: Operator, frames: int) -> dict[str, int]:
+    """Frames spent in each phase; they add up to `frames`."""
+    weights = {
+        "approach": 0.16 * operator.pace,
+        "contact": 0.08 * operator.pace,
+        "indentation": 0.18 * operator.pace,
+        "breakthrough": 0.06,
+        "aspiration": 0.10 + 0.5 * operator.pause,
+        "release": 0.12 + 0.5 * operator.pause,
+        "withdrawal": 0.13 * operator.pace,
+        "withdrawn": 0.06,
+    }
+    drawn = np.array(list(weights.values())) * rng.uniform(0.75, 1.3, len(weights))
+    edges = np.round(np.cumsum(drawn) / drawn.sum() * frames).astype(int)
+    return dict(zip(weights, np.diff(edges, prepend=0).tolist(), strict=True))
+
+
+def _smooth_path(start: float, knots: dict[str, float], lasting: dict[str, int]) -> NDArray[np.float64]:
+    """Tip positions that move from knot to knot, slow at the ends of each phase as a hand does."""
+    pieces, before = [], start
+    for name, target in knots.items():
+        share = (np.arange(lasting[name]) + 1) / max(lasting[name], 1)
+        pieces.append(before + (target - before) * (3 * share**2 - 2 * share**3))
+        before = target
+    return np.concatenate(pieces)
+
+
+def _indentation(
+    tip: NDArray[np.float64], broken: int, phase: list[str], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Depth by which the oolemma gives way ahead of the tip; it relaxes within a third of a second once broken."""
+    frames = np.arange(len(tip))
+    pushed = np.maximum(1.0 - tip, 0.0)
+    rest = pushed[broken - 1] * rng.uniform(0.02, 0.12)
+    relaxing = rest + (pushed[broken - 1] - rest) * np.exp(-np.maximum(frames - broken, 0) / rng.uniform(1.0, 2.5))
+    relaxing *= np.exp(-np.maximum(frames - broken - 20, 0) / 25.0)
+    pulled = -0.06 * rng.random() * np.array([name == "withdrawal" for name in phase]) * (tip < 1.05)
+    return np.where(frames < broken, pushed, relaxing + pulled)
+
+
+def _zona_indentation(tip: NDArray[np.float64], outer: float, broken: int) -> NDArray[np.float64]:
+    """The zona yields a little before it is pierced, and comes back with the membrane."""
+    pushed = np.clip(outer - tip, 0.0, 0.09)
+    return np.where(np.arange(len(tip)) < broken, pushed, pushed * 0.35)
+
+
+def _tremor(rng: np.random.Generator, frames: int, sigma: float) -> NDArray[np.float64]:
+    """First-order autoregressive jitter (frames, 2) of standard deviation `sigma` µm."""
+    jitter = np.zeros((frames, 2))
+    for index in range(1, frames):
+        jitter[index] = 0.8 * jitter[index - 1] + 0.6 * sigma * rng.normal(size=2)
+    return jitter
+
+
+def _hidden_spell(rng: np.random.Generator, frames: int, share: float) -> NDArray[np.bool_]:
+    """Frames in which the needle is out of the focal plane and cannot be seen."""
+    hidden = np.zeros(frames, dtype=bool)
+    if rng.random() < share:
+        first = int(rng.integers(0, frames - 10))
+        hidden[first : first + int(rng.integers(4, 16))] = True
+    return hidden
