@@ -1,1 +1,6 @@
-"""Paper B: SSD on MobileNetV2 that finds sperm in testicular biopsy images (Wu et al. 2021)."""
+"""Paper B: sperm in images of testicular biopsies, found by SSD on MobileNetV2. `load()` gives a trained detector."""
+
+from icsilib.detection.detector import Detections, Detector
+from icsilib.detection.weights import load
+
+__all__ = ["Detections", "Detector", "load"]

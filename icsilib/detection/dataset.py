@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from icsilib.checkpoints import epoch_order, generator
-from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset
+from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, read_coco
+from icsilib.data.splits import PARTS, read_split
 from icsilib.detection.augmentation import random_input
 from icsilib.detection.boxes import xywh_to_cxcywh
 from icsilib.detection.default_boxes import default_boxes, match
@@ -72,6 +73,17 @@ def labelled_images(
         for image in sorted(dataset.images, key=lambda image: image.id)
         if chosen is None or image.id in chosen
     ]
+
+
+def images_of(folder: Path | str, part: str = "all") -> list[LabelledImage]:
+    """Labelled images of a data set on disk (annotations.json, images, split.json): all, or one part of its split."""
+    folder = Path(folder)
+    dataset = read_coco(folder / "annotations.json")
+    if part == "all":
+        return labelled_images(dataset, folder)
+    if part not in PARTS:
+        raise ValueError(f"part {part!r}: unknown; choose all, {', '.join(PARTS)}")
+    return labelled_images(dataset, folder, read_split(folder / "split.json", dataset).of(dataset)[part])
 
 
 def read_rgb(path: Path | str) -> Pixels:

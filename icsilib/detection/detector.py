@@ -45,6 +45,10 @@ class Detector:
         """Sperm in one image of 8 bits, RGB (H, W, 3) or grey (H, W)."""
         return next(self.predict_many([image], batch_size))
 
+    def count_windows(self, image: Pixels) -> int:
+        """How many inputs the network needs for one image."""
+        return len(tile(image.shape[1], image.shape[0], self.settings.window, self.settings.overlap))
+
     @torch.inference_mode()
     def predict_many(self, images: Iterable[NDArray[np.uint8]], batch_size: int = 8) -> Iterator[Detections]:
         """Sperm in each of `images`, in order; windows of several images share a batch."""

@@ -38,6 +38,7 @@ class Settings:
     batch_size: int = 24  # (open)
     steps: int = 20_000  # (open)
     validate_every: int = 1_000  # steps
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16 where the processor multiplies it
     # augmentation
     zoom: float = 1.5  # a window's side is multiplied by up to this or its inverse
     empty_share: float = 0.25  # of windows of images with sperm that are cut anywhere, not around a sperm
@@ -63,3 +64,14 @@ def from_record(record: dict[str, Any]) -> Settings:
     """Settings from `as_record`'s result; raises `TypeError` for fields that do not exist."""
     values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
     return Settings(**values)
+
+
+PROFILES = {
+    "paper": Settings("paper"),
+    "standard": Settings(
+        "standard", input_size=300, window=400, overlap=80, batch_size=8, steps=2_000, validate_every=250
+    ),
+    "quick": Settings(
+        "quick", input_size=240, window=400, overlap=80, batch_size=8, steps=200, validate_every=100, warm_up=20
+    ),
+}

@@ -74,7 +74,7 @@ def train(
     """
     out = Path(out)
     _claim(out, settings, seed, [image.id for image in training])
-    fabric = Fabric(accelerator=accelerator, devices=1)
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision(settings, accelerator))
     torch.manual_seed(seed)
     network, initialisation = initialised(settings)
     optimizer = rmsprop(network, settings)
@@ -119,6 +119,15 @@ def initialised(settings: Settings) -> tuple[SSD, str]:
     for weight in network.features[: settings.frozen_stages].parameters():
         weight.requires_grad = False
     return network, "imagenet"
+
+
+def precision(settings: Settings, accelerator: str = "auto") -> Any:
+    """Numbers to compute in: `auto` is bf16 on GPUs and on processors that multiply it in hardware."""
+    if settings.precision != "auto":
+        return settings.precision
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    return "bf16-mixed" if torch.cpu.get_capabilities().get("amx_bf16") else "32-true"
 
 
 def rmsprop(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:

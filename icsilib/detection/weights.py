@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from icsilib.detection.detector import Detector
 from icsilib.detection.mobilenet import WeightsError
 from icsilib.detection.settings import Settings, as_record, from_record
 from icsilib.detection.ssd import SSD
@@ -45,3 +46,13 @@ def load_weights(path: Path | str) -> tuple[SSD, Settings, dict[str, Any]]:
     except (SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path}: not weights of this study's detector ({error}); train it again") from None
     return network.eval(), settings, metadata["about"]
+
+
+def load(name: Path | str = "biopsy_phantom", device: torch.device | str = "cpu") -> Detector:
+    """A detector ready for images of any size: one that the study ships, by name, or a file of weights.
+
+    >>> boxes, scores = load().predict(image)  # doctest: +SKIP
+    """
+    shipped = SHIPPED / f"{name}.safetensors"
+    network, settings, _ = load_weights(shipped if shipped.exists() else name)
+    return Detector(network.to(device), settings, device)

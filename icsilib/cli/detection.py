@@ -1,0 +1,157 @@
+"""`icsi detect`: train paper B's detector, evaluate it, find sperm in images, time it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from icsilib.detection import Detector
+    from icsilib.detection.dataset import LabelledImage
+
+detect = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper B's detector of sperm.")
+
+Data = Annotated[Path, typer.Argument(help="Folder with annotations.json (COCO), its images and split.json.")]
+Weights = Annotated[str, typer.Option(help="A shipped detector by name, or a file that training wrote.")]
+Part = Annotated[str, typer.Option(help="Part of the split: train, validation, test or all.")]
+Batch = Annotated[int, typer.Option(min=1, help="Windows that the network sees at a time.")]
+Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
+
+
+@detect.command("train")
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the run; continued when it holds a part of it.")],
+    profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    initialisation: Annotated[str | None, typer.Option(help="imagenet or scratch, in place of the profile's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that load images; 0 loads in this one.")] = 0,
+    accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
+) -> None:
+    """Train on a data set's training part; stopped at any moment, the same command goes on."""
+    from icsilib.checkpoints import CheckpointError, NonFiniteLossError
+    from icsilib.detection.settings import PROFILES
+    from icsilib.detection.training import TrainingError
+    from icsilib.detection.training import train as run
+
+    if profile not in PROFILES or initialisation not in (None, "imagenet", "scratch"):
+        _fail(
+            f"profile {profile!r}, initialisation {initialisation!r}: choose {', '.join(PROFILES)}; imagenet, scratch"
+        )
+    changes = {"initialisation": initialisation, "steps": steps}
+    settings = PROFILES[profile].with_(**{name: value for name, value in changes.items() if value is not None})
+    training, validation = _images(data, "train"), _images(data, "validation")
+    try:
+        trained = run(training, validation, settings, out, seed, workers, progress=True, accelerator=accelerator)
+    except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
+        _fail(error)
+    best = max(row["validation_ap"] for row in trained.log if "validation_ap" in row)
+    typer.echo(f"{trained.weights}: started from {trained.initialisation}, best validation AP at IoU 0.5 {best:.3f}")
+
+
+@detect.command("evaluate")
+def evaluate(
+    data: Data,
+    weights: Weights = "biopsy_phantom",
+    part: Part = "test",
+    batch_size: Batch = 8,
+    resamples: Annotated[int, typer.Option(min=10, help="Of patients or videos, for the intervals.")] = 1000,
+) -> None:
+    """Print AP at IoU 0.5, AR at 100 detections and the published F1, with 95 % intervals by patient or video."""
+    from icsilib.detection.evaluation import coco_evaluation, interval, resample_groups, scores_of
+    from icsilib.detection.training import detect_files
+
+    images = _images(data, part)
+    evaluation = coco_evaluation(images, detect_files(_detector(weights), images, batch_size))
+    groups = [image.group for image in images]
+    samples = [scores_of(evaluation, places) for places in resample_groups(groups, resamples, seed=0)]
+    whole = scores_of(evaluation)
+    sperm = sum(len(image.boxes) for image in images)
+    typer.echo(f"{data}, {part}: {len(images)} images of {len(set(groups))} patients or videos, {sperm} sperm")
+    for label, name in (("AP at IoU 0.5", "ap"), ("AR at 100", "ar"), ("F1 as published", "f1")):
+        low, high = interval([getattr(one, name) for one in samples])
+        typer.echo(f"{label:16} {getattr(whole, name):.3f} ({low:.3f} to {high:.3f})")
+
+
+@detect.command("predict")
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    weights: Weights = "biopsy_phantom",
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Lowest score of a box that is kept.")] = 0.3,
+    out: Annotated[Path | None, typer.Option(help="File for the boxes as JSON; the screen when left out.")] = None,
+) -> None:
+    """Find sperm in images: box (x, y, width, height in px) and score of each."""
+    from icsilib.data.annotations import AnnotationError
+    from icsilib.detection.dataset import read_rgb
+    from icsilib.files import write_text_atomic
+
+    detector, rows = _detector(weights), []
+    try:
+        for path in images:
+            found = detector.predict(read_rgb(path)).above(threshold)
+            pairs = zip(found.boxes.round(2).tolist(), found.scores.round(4).tolist(), strict=True)
+            rows += [{"file_name": str(path), "bbox": box, "score": score} for box, score in pairs]
+    except AnnotationError as error:
+        _fail(error)
+    text = json.dumps(rows, indent=1) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text_atomic(out, text)
+
+
+@detect.command("benchmark")
+def benchmark(
+    data: Data,
+    weights: Weights = "biopsy_phantom",
+    part: Part = "all",
+    batch_size: Batch = 8,
+    engine: Engine = "torch",
+) -> None:
+    """Images per second from file to boxes: decoding, windows, network and non-maximum suppression."""
+    from icsilib.detection.throughput import measure_throughput
+
+    detector = _detector(weights)
+    if engine == "openvino":
+        from icsilib.detection.export import with_openvino
+
+        detector = with_openvino(detector)
+    elif engine != "torch":
+        _fail(f"engine {engine!r}: choose torch or openvino")
+    one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)
+    typer.echo(
+        f"{engine}, batch {batch_size}: {one.images} images ({one.windows} windows) in {one.seconds:.1f} s, "
+        f"{one.images_per_second:.1f} images/s"
+    )
+
+
+def _images(data: Path, part: str) -> "list[LabelledImage]":
+    """The labelled images of one part of a data set on disk, or of all of it."""
+    from icsilib.data.annotations import AnnotationError
+    from icsilib.data.splits import SplitError
+    from icsilib.detection.dataset import images_of
+
+    try:
+        images = images_of(data, part)
+    except (AnnotationError, SplitError, ValueError) as error:
+        _fail(error)
+    if not images:
+        _fail(f"{data}: no images in part {part!r}; choose another")
+    return images
+
+
+def _detector(weights: str) -> "Detector":
+    from icsilib.detection.mobilenet import WeightsError
+    from icsilib.detection.weights import load
+
+    try:
+        return load(weights)
+    except WeightsError as error:
+        _fail(error)
+
+
+def _fail(error: Exception | str) -> NoReturn:
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,94 @@
+"""Training and testing on SVIA's five videos, one of them held out at a time.
+
+Frames of one video show the same sperm a moment later, so a video is wholly in one part. Fold k tests on video k,
+validates on the next and trains on the other three. A run leaves `result.json` and its detections; runs that have
+one are not repeated.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from icsilib.data.annotations import Dataset
+from icsilib.data.splits import Split
+from icsilib.detection.dataset import LabelledImage, labelled_images
+from icsilib.detection.detector import Detections, Detector
+from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.settings import Settings
+from icsilib.detection.training import detect_files, train
+from icsilib.detection.weights import load_weights
+from icsilib.files import write_text_atomic
+
+VALIDATION_STRIDE = 8  # every so many frames of the validation video: its neighbours hardly differ
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of the study on videos."""
+
+    held_out: str
+    initialisation: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The run's folder."""
+        return f"{self.initialisation}-{self.held_out}-seed{self.seed}"
+
+
+def fold(dataset: Dataset, held_out: str) -> Split:
+    """Split by video that tests on `held_out` and validates on the video after it."""
+    videos = sorted({image.video_id or "" for image in dataset.images})
+    following = videos[(videos.index(held_out) + 1) % len(videos)]
+    rest = tuple(video for video in videos if video not in (held_out, following))
+    return Split(by="video_id", train=rest, validation=(following,), test=(held_out,))
+
+
+def run_fold(
+    dataset: Dataset, root: Path | str, run: Run, settings: Settings, out: Path | str, progress: bool = False
+) -> dict[str, Any]:
+    """Train and test one run under `out`; returns its result, at once where it is there already."""
+    place = Path(out) / run.name
+    if (place / "result.json").exists():
+        return json.loads((place / "result.json").read_text())
+    ids = fold(dataset, run.held_out).of(dataset)
+    part = {name: labelled_images(dataset, root, members) for name, members in ids.items()}
+    chosen = settings.with_(initialisation=run.initialisation)
+    trained = train(part["train"], part["validation"][::VALIDATION_STRIDE], chosen, place, run.seed, progress=progress)
+    if trained.initialisation != run.initialisation:
+        raise ValueError(f"{run.name}: started from {trained.initialisation}; set ICSILIB_WEIGHTS and run it again")
+    network, _, _ = load_weights(trained.weights)
+    found = detect_files(Detector(network, chosen), part["test"])
+    scores = scores_of(coco_evaluation(part["test"], found))
+    result = {
+        "held_out": run.held_out,
+        "initialisation": run.initialisation,
+        "seed": run.seed,
+        "ap": scores.ap,
+        "ar": scores.ar,
+        "frames": len(part["test"]),
+        "sperm": sum(len(image.boxes) for image in part["test"]),
+        "detections": {str(image_id): _rounded(one) for image_id, one in found.items()},
+    }
+    write_text_atomic(place / "result.json", json.dumps(result))
+    return result
+
+
+def pooled(images: Sequence[LabelledImage], results: Sequence[dict[str, Any]]) -> dict[int, Detections]:
+    """Detections of all `images` from the folds that tested them; raises `ValueError` where an image has none."""
+    found: dict[int, Detections] = {}
+    for result in results:
+        for image_id, rows in result["detections"].items():
+            table = np.array(rows, dtype=float).reshape(-1, 5)
+            found[int(image_id)] = Detections(table[:, :4], table[:, 4])
+    if missing := [image.id for image in images if image.id not in found]:
+        raise ValueError(f"image {missing[0]} is in no fold's results; run its fold first")
+    return found
+
+
+def _rounded(found: Detections) -> list[list[float]]:
+    return np.c_[found.boxes.round(2), found.scores.round(5)].tolist()
