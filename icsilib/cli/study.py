@@ -67,6 +67,7 @@ def book(
 ) -> None:
     """Assemble the book and build its pages, offline, with warnings as errors."""
     from icsilib.study.book import assemble, build
+    from icsilib.study.crate import write_crate
 
     source = assemble(notebooks, results, html.parent / "book")
     try:
@@ -74,4 +75,5 @@ def book(
     except RuntimeError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
+    write_crate(html, html / "notebooks" / "results")
     typer.echo(f"The book is ready; open {os.path.relpath(page)} in a browser.")
