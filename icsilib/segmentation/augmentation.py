@@ -1,0 +1,94 @@
+"""The six kinds of augmentation that paper A, §2.3, names, by albumentations; masks and tip move with the image.
+
+Their ranges are open in the paper; those here are moderate, and lengths are fractions of the image's side, so that they
+mean the same at any size. What comes in from outside the frame (rotation, distortion) is filled with the frame's median
+grey, like the bars of a letterbox: reflection would draw a second pipette, and a second tip.
+"""
+
+import functools
+import os
+import random
+from typing import Any, NamedTuple
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network at import otherwise
+
+import albumentations as A
+import cv2
+import numpy as np
+from albumentations.augmentations.geometric.distortion import BaseDistortion
+from numpy.typing import NDArray
+
+KINDS = ("crop", "rotation", "flips", "distortion", "noise", "erasing")
+
+
+class Sample(NamedTuple):
+    """One frame of side S with its truth."""
+
+    image: NDArray[np.uint8]  # (S, S) grey, preprocessed
+    masks: NDArray[np.uint8]  # (2, S, S): oolemma and suction pipette, 255 where they cover a pixel whole
+    tip: NDArray[np.float64]  # (2,) continuous image coordinates in px; NaN where there is none
+
+
+class ExactKeypoints(BaseDistortion):
+    """A distortion that puts keypoints where the image's content goes.
+
+    albumentations 2.0.8 inverts the whole map in Python, on whole pixels: 0.3 s a frame and about a pixel off.
+    """
+
+    def apply_to_keypoints(
+        self, keypoints: NDArray[Any], map_x: NDArray[Any], map_y: NDArray[Any], **params: Any
+    ) -> NDArray[Any]:
+        """Keypoints (N, 2+) p in px → the places q that the map sends to p, by iterating q ← p - (map(q) - q)."""
+        if not len(keypoints):
+            return keypoints
+        p = keypoints[:, :2].astype(np.float32)
+        last = np.array(map_x.shape[::-1], np.float32) - 1
+        q = p.copy()
+        for _ in range(12):
+            inside = np.clip(q, 0, last)[None]
+            mapped = [cv2.remap(each, inside, np.empty(0), cv2.INTER_LINEAR)[0] for each in (map_x, map_y)]
+            q = p - (np.stack(mapped, axis=-1) - inside[0])
+        return np.column_stack([q, keypoints[:, 2:]])
+
+
+class Elastic(ExactKeypoints, A.ElasticTransform):
+    """albumentations' elastic transform with exact keypoints."""
+
+
+class Optical(ExactKeypoints, A.OpticalDistortion):
+    """albumentations' optical distortion with exact keypoints."""
+
+
+def transforms(size: int, fill: float = 0.0) -> dict[str, list[A.BasicTransform]]:
+    """The transforms of each of the six kinds, for square images of `size` px; outside lies grey level `fill`."""
+    edge: dict[str, Any] = {"border_mode": cv2.BORDER_CONSTANT, "fill": fill, "mask_interpolation": cv2.INTER_LINEAR}
+    sigma = size / 14  # px over which noise is blurred; the displacements then have a standard deviation of 1 %
+    return {
+        "crop": [A.RandomSizedCrop((int(0.6 * size), size), (size, size), mask_interpolation=cv2.INTER_LINEAR, p=0.5)],
+        "rotation": [A.Rotate((-180, 180), **edge, p=0.5)],
+        "flips": [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)],
+        "distortion": [Elastic(0.15 * size * sigma, sigma, **edge, p=0.25), Optical((-0.4, 0.4), **edge, p=0.25)],
+        "noise": [A.GaussNoise((0.01, 0.06), p=0.4)],
+        "erasing": [A.CoarseDropout((1, 4), (0.04, 0.15), (0.04, 0.15), fill="random_uniform", p=0.3)],
+    }
+
+
+@functools.cache
+def compose(size: int, kinds: tuple[str, ...] = KINDS, fill: float = 0.0) -> A.Compose:
+    """The transforms of `kinds`, one after the other, for images with masks and keypoints; slow to make, so kept."""
+    chosen = [transform for kind in kinds for transform in transforms(size, fill)[kind]]
+    return A.Compose(chosen, keypoint_params=A.KeypointParams("xy", remove_invisible=False))
+
+
+def augment(sample: Sample, transform: A.Compose, seed: int) -> Sample:
+    """`sample` through `transform` with the random choices of `seed`; a tip that leaves the frame becomes absent."""
+    # One generator for all: `set_random_seed` gives each transform its own from the same seed, so that all act or none.
+    transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
+    size = sample.image.shape[0]
+    # albumentations counts keypoints from the first pixel's centre, this study from its corner: half a pixel apart.
+    points = [] if np.isnan(sample.tip).any() else [sample.tip - 0.5]
+    out = transform(image=sample.image, masks=sample.masks, keypoints=np.array(points, np.float32).reshape(-1, 2))
+    tip = np.asarray(out["keypoints"][0][:2], float) + 0.5 if len(out["keypoints"]) else np.full(2, np.nan)
+    if not ((tip >= 0) & (tip < size)).all():
+        tip = np.full(2, np.nan)
+    return Sample(out["image"], np.asarray(out["masks"]), tip)

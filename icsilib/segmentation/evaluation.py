@@ -1,0 +1,194 @@
+"""Scores of a model against the truth of paper A, §3.2: IoU of both classes, and the needle tip's error.
+
+Everything is measured per frame on the square of 512 px on which the paper's figures are understood, whatever the
+size of the model's input: probabilities are brought to 512 px by bilinear interpolation, truth is rasterised there.
+Frames whose truth lacks an object are left out of that object's score, and counted.
+"""
+
+import platform
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from icsilib.segmentation.dataset import CLASSES, SCORED_SIZE, Frames, network_input
+from icsilib.segmentation.dsnt import cell_centres, to_pixels
+from icsilib.segmentation.nested_unet import NestedUNet, Output
+from icsilib.segmentation.settings import Settings
+from icsilib.stats.resampling import draw_counts, percentile_interval
+
+CONFIDENCE_RADIUS = 3.0  # heatmap cells
+
+
+def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Intersection over union (Jaccard index) of two masks; NaN where both are empty."""
+    union = np.logical_or(a, b).sum()
+    return float(np.logical_and(a, b).sum() / union) if union else float("nan")
+
+
+def tip_confidence(heatmap: Tensor, y_coords: Tensor, radius: float = CONFIDENCE_RADIUS) -> Tensor:
+    """Probability mass (B,) of heatmaps (B, H, W) within `radius` cells of the tip (B, 2) read from them.
+
+    Near 1 where the heatmap has one sharp peak; small where it is broad, or where two peaks put the tip between them.
+    """
+    height, width = heatmap.shape[1:]
+    dx = (cell_centres(width, heatmap) - y_coords[:, :1]) * width / 2
+    dy = (cell_centres(height, heatmap) - y_coords[:, 1:]) * height / 2
+    near = dx[:, None, :] ** 2 + dy[:, :, None] ** 2 <= radius**2
+    return (heatmap * near).sum(dim=(1, 2))
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> Output:
+    """The model's output for preprocessed images (N, S, S), on the CPU in 32 bits."""
+    model.eval()
+    return Output(
+        *(value.float().cpu() for value in model(network_input(torch.from_numpy(images)[:, None].to(device))))
+    )
+
+
+def masks_at(y_seg: Tensor, size: int = SCORED_SIZE) -> NDArray[np.bool_]:
+    """Probabilities (B, 2, S, S) → masks (B, 2, size, size) where they exceed one half after interpolation."""
+    if y_seg.shape[-1] != size:
+        y_seg = F.interpolate(y_seg, size=(size, size), mode="bilinear", align_corners=False)
+    return (y_seg > 0.5).numpy()
+
+
+def frame_table(
+    model: nn.Module,
+    frames: Frames,
+    device: torch.device | str = "cpu",
+    size: int = SCORED_SIZE,
+    batch: int = 8,
+) -> pd.DataFrame:
+    """One row a frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
+
+    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one.
+    """
+    rows = []
+    for first in range(0, len(frames), batch):
+        output = predict(model, frames.images[first : first + batch], device)
+        masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
+        for k, tip in enumerate(to_pixels(output.y_coords, size).numpy()):
+            n = first + k
+            row = _identity(frames, n) | _mask_scores(masks[k], frames.truth_at(n, size))
+            rows.append(row | _tip_scores(frames, n, tip, size) | {"tip_confidence": float(confidence[k])})
+    return pd.DataFrame(rows)
+
+
+def _identity(frames: Frames, n: int) -> dict[str, Any]:
+    record = frames.records[n]
+    fields = ("file_name", "video_id", "frame_index", "kit", "operator")
+    return {"n": n} | {name: getattr(record, name) for name in fields}
+
+
+def _mask_scores(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, mask, true in zip(CLASSES, predicted, truth, strict=True):
+        row[f"iou_{name}"] = iou(mask, true) if true.any() else np.nan
+        row[f"false_{name}"] = bool(mask.any() and not true.any())
+    return row
+
+
+def _tip_scores(frames: Frames, n: int, tip: NDArray[np.float32], size: int) -> dict[str, Any]:
+    factor = size / frames.size
+    error = float(np.hypot(*(tip - frames.tips[n] * factor)))  # NaN where there is no tip
+    return {
+        "tip_px": error,
+        "tip_um": error / factor * float(frames.um_per_px[n]),
+        "tip_present": bool(np.isfinite(frames.tips[n]).all()),
+        "tip_x": float(tip[0]),
+        "tip_y": float(tip[1]),
+    }
+
+
+@dataclass(frozen=True)
+class Score:
+    """Summary of one column of a frame table."""
+
+    mean: float
+    sd: float  # over frames
+    median: float
+    n: int  # frames scored
+    left_out: int  # frames whose truth lacks the object
+    videos: int
+    interval: tuple[float, float]  # 95 %, of the mean, by resampling whole videos
+
+
+def summarise(table: pd.DataFrame, column: str, resamples: int = 2000, seed: int = 0) -> Score:
+    """Mean, SD and 95 % interval of `column`. Frames of a video are near-copies, so the interval draws videos."""
+    scored = table.dropna(subset=[column])
+    by_video = scored.groupby("video_id")[column].agg(["sum", "count"])
+    drawn = draw_counts(np.random.default_rng(seed), len(by_video), resamples)
+    means = (drawn @ by_video["sum"].to_numpy()) / (drawn @ by_video["count"].to_numpy())
+    values = scored[column]
+    return Score(
+        mean=float(values.mean()),
+        sd=float(values.std()),
+        median=float(values.median()),
+        n=len(values),
+        left_out=len(table) - len(values),
+        videos=len(by_video),
+        interval=percentile_interval(means),
+    )
+
+
+def by_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Mean scores of each video, kit or operator, with the number of frames."""
+    grouped = table.groupby(group)
+    means = grouped[["iou_oolemma", "iou_pipette", "tip_px"]].mean()
+    return means.assign(frames=grouped.size()).rename_axis(group)
+
+
+def worst(table: pd.DataFrame, column: str, count: int = 6) -> pd.DataFrame:
+    """The `count` frames with the lowest IoU, or the largest tip error, at most one of each video."""
+    ordered = table.dropna(subset=[column]).sort_values(column, ascending=column.startswith("iou"))
+    return ordered.drop_duplicates("video_id").head(count)
+
+
+def presence_auc(table: pd.DataFrame) -> float:
+    """Probability that a frame with a tip has more confidence than one without (area under the ROC curve)."""
+    present, absent = (table.loc[table["tip_present"] == is_, "tip_confidence"].to_numpy() for is_ in (True, False))
+    if not len(present) or not len(absent):
+        return float("nan")
+    difference = present[:, None] - absent[None, :]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Time and arithmetic of one frame."""
+
+    milliseconds: float  # median, batch 1, preprocessing not included
+    frames: int  # timed, after warming up
+    gflop: float  # floating-point operations of a forward pass, in 10⁹; a multiplication and an addition are two
+    hardware: str
+    threads: int
+
+
+def speed(model: NestedUNet, settings: Settings, device: torch.device | str = "cpu", frames: int = 20) -> Speed:
+    """Time single frames on `device`, after three to warm up."""
+    image = np.zeros((1, settings.size, settings.size), np.uint8)
+    times = []
+    for _ in range(frames + 3):
+        began = time.perf_counter()
+        predict(model, image, device)
+        times.append(time.perf_counter() - began)
+    on_gpu = torch.device(device).type == "cuda"
+    hardware = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
+    milliseconds = float(np.median(times[3:]) * 1e3)
+    return Speed(milliseconds, frames, flops(settings) / 1e9, hardware, torch.get_num_threads())
+
+
+def flops(settings: Settings) -> int:
+    """Floating-point operations of a forward pass of one frame, counted on the meta device: nothing is computed."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        settings.build().eval()(torch.empty(1, 1, settings.size, settings.size))
+    return counter.get_total_flops()

@@ -1,0 +1,81 @@
+"""Everything that decides a segmentation model and its training, as one frozen record for each profile.
+
+`paper` is what paper A states, with its open points filled in and marked so; `standard` and `quick` are the same
+method at a scale that a CPU finishes. They keep the paper's heatmap of 64×64 cells by taking it from a finer level.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from icsilib.data.preprocess import Preprocess
+from icsilib.segmentation.augmentation import KINDS
+from icsilib.segmentation.nested_unet import PAPER_WIDTHS, NestedUNet
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A model, its input and its training. Defaults are the paper's wherever it says."""
+
+    profile: str
+    # what the network sees, §2.1
+    size: int = 512  # px, side of the square input
+    clip_limit: float | None = 2.0  # of CLAHE; None leaves CLAHE out (open)
+    # the network, §2.2
+    widths: tuple[int, ...] = PAPER_WIDTHS
+    reading: str = "text"  # of the ambiguous sentences (open)
+    nested: bool = True
+    heatmap_level: int | None = None  # level that the heatmap comes from; None is the bottleneck, as in the paper
+    # the loss, §2.3
+    lambda1: float = 1.0  # weight of the Euclidean term, in normalised units (open)
+    lambda2: float = 1.0  # weight of the Jensen–Shannon term, in nats (open)
+    sigma_px: float = 1.0  # of the target heatmap, in its cells (open)
+    # optimisation, §2.3
+    learning_rate: float = 1e-3  # "initial"
+    decay: Literal["none", "cosine"] = "cosine"  # from the initial rate to zero (open)
+    warm_up: int = 0  # steps over which the rate rises from zero
+    batch_size: int = 4
+    epochs: int = 31
+    averaging: float = 0.0  # decay a step of the moving average of weights kept beside them; 0 keeps none
+    augmentation: tuple[str, ...] = KINDS
+    # the machine; none of these changes what is computed beyond rounding
+    precision: Literal["auto", "32-true", "bf16-mixed"] = (
+        "auto"  # auto: bf16 where the processor multiplies it natively
+    )
+    channels_last: bool = True
+    compile: bool = False
+    workers: int = 0  # processes that load and augment beside the training process
+
+    def with_(self, **changes: Any) -> "Settings":
+        """A copy in which `changes` replace fields."""
+        return replace(self, **changes)
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a frame becomes this model's input."""
+        return Preprocess(size=self.size, clip_limit=self.clip_limit)
+
+    def build(self) -> NestedUNet:
+        """The network, newly initialised from torch's random state."""
+        return NestedUNet(self.widths, self.size, self.reading, self.nested, self.heatmap_level)
+
+
+def as_record(settings: Settings) -> dict[str, Any]:
+    """Settings as JSON holds them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+
+
+def from_record(record: dict[str, Any]) -> Settings:
+    """Settings from `as_record`'s result; raises `TypeError` for fields that do not exist."""
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+    return Settings(**values)
+
+
+PROFILES = {
+    "paper": Settings("paper", workers=8),
+    "standard": Settings(
+        "standard", size=256, widths=(16, 32, 64, 128), heatmap_level=2, batch_size=8, warm_up=200, averaging=0.998
+    ),
+    "quick": Settings(
+        "quick", size=128, widths=(16, 32, 64, 128), heatmap_level=1, batch_size=8, warm_up=50, averaging=0.98
+    ),
+}

@@ -1,0 +1,105 @@
+"""A trained model as a file and ready for use: `load()` gives one that takes any photograph.
+
+The file is safetensors: the network's tensors, in half precision when shipped, with the settings as JSON in its
+metadata. Nothing is unpickled.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from icsilib.data.preprocess import preprocess
+from icsilib.files import atomic_path
+from icsilib.segmentation.dataset import network_input
+from icsilib.segmentation.dsnt import to_pixels
+from icsilib.segmentation.evaluation import tip_confidence
+from icsilib.segmentation.nested_unet import NestedUNet, Output
+from icsilib.segmentation.settings import Settings, as_record, from_record
+
+REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
+
+
+class WeightsError(ValueError):
+    """A file of weights that cannot be used; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model sees in one photograph, in that photograph's own pixels."""
+
+    masks: NDArray[np.bool_]  # (2, height, width): oolemma, suction pipette
+    tip: NDArray[np.float64]  # (2,) continuous image coordinates in px, x then y
+    confidence: float  # heatmap mass near the tip, 0 to 1; low where no single place stands out
+    probabilities: NDArray[np.float32]  # (2, height, width)
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A trained model with all that it needs to take a photograph of any size."""
+
+    model: NestedUNet
+    settings: Settings
+    training: dict[str, Any]  # what the weights' file says of how they came about
+
+    def predict(self, image: NDArray[np.uint8]) -> Prediction:
+        """Segment a photograph, grey (H, W) or RGB (H, W, 3), 8 bits."""
+        return self.predict_all([image])[0]
+
+    @torch.inference_mode()
+    def predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """Segment several photographs, whose sizes may differ, in one batch."""
+        squares, places = zip(*(preprocess(image, self.settings.preprocess) for image in images), strict=True)
+        output: Output = self.model.eval()(network_input(torch.from_numpy(np.stack(squares))[:, None]))
+        tips = to_pixels(output.y_coords, self.settings.size).double().numpy()
+        confidence = tip_confidence(output.heatmap, output.y_coords).tolist()
+        results = []
+        for y_seg, tip, sure, place in zip(output.y_seg, tips, confidence, places, strict=True):
+            probabilities = _to_source(y_seg, place)
+            results.append(Prediction(probabilities > 0.5, place.to_source(tip), sure, probabilities))
+        return results
+
+
+def _to_source(y_seg: Tensor, place: Any) -> NDArray[np.float32]:
+    """Probabilities (2, S, S) of the square, on the pixels of the photograph that it was made from."""
+    (width, height), (left, top) = place.source, place.offset
+    content = y_seg[:, max(top, 0) : max(top, 0) + place.content[1], max(left, 0) : max(left, 0) + place.content[0]]
+    return F.interpolate(content[None], size=(height, width), mode="bilinear", align_corners=False)[0].numpy()
+
+
+def load(path: Path | str = REFERENCE) -> Segmenter:
+    """The reference model of this study, or the model of another file of weights, ready for use on the CPU."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        settings = from_record(json.loads(metadata["settings"]))
+        model = settings.build()
+        model.load_state_dict({name: tensor.to(model.state_dict()[name].dtype) for name, tensor in tensors.items()})
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file; train a model, or check the path") from None
+    except (SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path}: not weights of this study's segmentation model ({error})") from None
+    if settings.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Segmenter(model.eval(), settings, json.loads(metadata.get("training", "{}")))
+
+
+def save_weights(model: nn.Module, settings: Settings, path: Path | str, half: bool = False, **training: Any) -> None:
+    """Write a model's tensors with its settings; `half` rounds them to 16 bits. The write is atomic."""
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        smaller = tensor.half() if half and tensor.is_floating_point() else tensor
+        tensors[name] = smaller.detach().cpu().clone(memory_format=torch.contiguous_format)
+    metadata = {"settings": json.dumps(as_record(settings)), "training": json.dumps(training)}
+    with atomic_path(path) as partial:
+        save_file(tensors, partial, metadata)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from icsilib.segmentation.augmentation import KINDS, Sample, augment, compose, transforms
+
+SIZE, TRIALS = 128, 25
+
+
+def bright_dot(size, x, y):
+    """A dot of 2 px spread at continuous coordinates (x, y)."""
+    rows, columns = np.mgrid[:size, :size] + 0.5
+    return (255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)).astype(np.uint8)
+
+
+def centroid(image):
+    weights = image * (image > 0.1 * image.max()).astype(float)
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]] + 0.5
+    return np.array([(weights * columns).sum(), (weights * rows).sum()]) / weights.sum()
+
+
+def always(kind):
+    """The transforms of a kind, one at a time, each certain to act."""
+    import albumentations as A
+
+    for transform in transforms(SIZE)[kind]:
+        transform.p = 1.0
+        yield A.Compose([transform], keypoint_params=A.KeypointParams("xy", remove_invisible=False))
+
+
+def test_the_six_kinds_of_the_paper():
+    assert tuple(transforms(64)) == KINDS
+    assert len(KINDS) == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tip_follows_a_bright_dot_in_image_and_masks(kind):
+    rng = np.random.default_rng(0)
+    errors, moved = [], []
+    for transform in always(kind):
+        for seed in range(TRIALS):
+            place = rng.uniform(0.2 * SIZE, 0.8 * SIZE, 2)
+            dot = bright_dot(SIZE, *place)
+            out = augment(Sample(dot, np.stack([dot, dot // 2]), place), transform, seed)
+            if np.isfinite(out.tip).all() and ((out.tip > 8) & (out.tip < SIZE - 8)).all():
+                seen = [out.masks[0], out.masks[1]] + ([] if kind in ("noise", "erasing") else [out.image])
+                errors += [np.linalg.norm(centroid(each) - out.tip) for each in seen]
+                moved.append(np.linalg.norm(out.tip - place))
+    assert len(errors) > TRIALS
+    assert np.mean(errors) < 0.5
+    assert (np.mean(moved) > 1) == (kind not in ("noise", "erasing"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_changes_the_image(kind):
+    image = np.random.default_rng(1).integers(0, 255, (SIZE, SIZE), dtype=np.uint8)
+    sample = Sample(image, np.zeros((2, SIZE, SIZE), np.uint8), np.array([60.0, 60.0]))
+    for transform in always(kind):
+        assert (augment(sample, transform, 3).image != image).any()
+
+
+def test_a_tip_that_leaves_the_frame_becomes_absent_and_an_absent_one_stays_so():
+    dot = bright_dot(SIZE, 2, 2)
+    (crop,) = always("crop")
+    tips = [augment(Sample(dot, np.stack([dot, dot]), np.array([2.0, 2.0])), crop, seed).tip for seed in range(10)]
+    assert any(np.isnan(tip).all() for tip in tips)
+    absent = augment(Sample(dot, np.stack([dot, dot]), np.full(2, np.nan)), compose(SIZE), 0)
+    assert np.isnan(absent.tip).all()
+
+
+def test_kinds_act_independently_of_each_other():
+    """A third of all samples gets noise but no crop or the reverse; with one seed for each transform none would."""
+    image = np.full((SIZE, SIZE), 100, np.uint8)
+    image[30:90, 30:90] = 200
+    sample = Sample(image, np.stack([image, image]), np.array([40.0, 80.0]))
+    chosen = compose(SIZE, ("crop", "noise"))
+    noisy, cropped = np.array(
+        [
+            (len(np.unique(out.image)) > 20, (out.masks[0] != image).any())
+            for out in (augment(sample, chosen, seed) for seed in range(60))
+        ]
+    ).T
+    assert abs(np.corrcoef(noisy, cropped)[0, 1]) < 0.4
+    assert 0.2 < noisy.mean() < 0.6
+    assert 0.3 < cropped.mean() < 0.7
+
+
+def test_same_seed_same_sample():
+    image = np.random.default_rng(2).integers(0, 255, (SIZE, SIZE), dtype=np.uint8)
+    sample = Sample(image, np.stack([image, image]), np.array([40.0, 80.0]))
+    first, second, other = (augment(sample, compose(SIZE), seed) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.image, second.image)
+    np.testing.assert_array_equal(first.masks, second.masks)
+    np.testing.assert_array_equal(first.tip, second.tip)
+    assert (first.image != other.image).any()

@@ -1,0 +1,147 @@
+import csv
+import multiprocessing
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from drawn import write_drawn_dataset
+from safetensors.torch import load_file
+
+from icsilib.checkpoints import CheckpointError, NonFiniteLossError
+from icsilib.segmentation import training
+from icsilib.segmentation.dataset import load_frames
+from icsilib.segmentation.settings import PROFILES, Settings, as_record, from_record
+from icsilib.segmentation.training import learning_rate, moving_average, train
+
+TINY = Settings(
+    "tiny", size=32, widths=(4, 8), batch_size=2, epochs=20, averaging=0.9, precision="32-true", learning_rate=3e-3
+)
+# A server that has imported torch once starts each process; forking pytest itself would copy its threads' locks.
+PROCESSES = multiprocessing.get_context("forkserver")
+
+
+def train_alone(annotations, out):
+    """Train on drawn frames in a process of its own, saving at every step."""
+    torch.set_num_threads(1)
+    frames = [load_frames(annotations, TINY.preprocess, part) for part in ("train", "validation")]
+    train(TINY, *frames, out, accelerator="cpu", progress=False, checkpoint_seconds=0)
+
+
+def start(annotations, out):
+    PROCESSES.set_forkserver_preload(["icsilib.segmentation.training"])
+    process = PROCESSES.Process(target=train_alone, args=(annotations, out))
+    process.start()
+    return process
+
+
+def finish(process):
+    process.join(timeout=120)
+    return process.exitcode
+
+
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def annotations(tmp_path_factory):
+    return write_drawn_dataset(tmp_path_factory.mktemp("drawn"), videos=5, frames=3, size=32)
+
+
+@pytest.fixture(scope="module")
+def frames(annotations):
+    return [load_frames(annotations, TINY.preprocess, part) for part in ("train", "validation")]
+
+
+def rows(out):
+    with (out / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_killed_five_times_and_resumed_the_weights_are_the_same_bit_by_bit(annotations, frames, tmp_path):
+    assert finish(start(annotations, tmp_path / "warm-up")) == 0
+    began = time.monotonic()
+    assert finish(start(annotations, tmp_path / "whole")) == 0
+    duration = time.monotonic() - began
+    kills = 0
+    for share in np.random.default_rng().uniform(0, 0.3, 5):
+        process = start(annotations, tmp_path / "killed")
+        wait_for(tmp_path / "killed" / "checkpoint.safetensors")
+        time.sleep(share * duration)
+        process.kill()
+        kills += finish(process) == -signal.SIGKILL
+    assert finish(start(annotations, tmp_path / "killed")) == 0
+    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed"))
+    assert kills >= 3, f"{kills} of 5 kills came before the end"
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert untimed(tmp_path / "whole") == untimed(tmp_path / "killed")
+
+
+def untimed(out):
+    """The log without the columns that are measured times."""
+    return [{k: v for k, v in row.items() if k not in ("waiting_for_data", "seconds")} for row in rows(out)]
+
+
+def test_training_learns_and_logs(frames, tmp_path):
+    train(TINY.with_(epochs=15, batch_size=3), *frames, tmp_path, accelerator="cpu", progress=False)
+    log = rows(tmp_path)
+    assert len(log) == 15
+    assert float(log[-1]["loss"]) < 0.9 * float(log[0]["loss"])
+    assert all(0.5 <= float(row["friction"]) < 1 for row in log)
+    assert all(0 <= float(row["waiting_for_data"]) < 1 for row in log)
+    assert float(log[-1]["tips"]) <= 3
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(frames, tmp_path, monkeypatch):
+    real, calls = training.total_loss, []
+
+    def poisoned(*arguments):
+        calls.append(1)
+        losses = real(*arguments)
+        return losses._replace(total=losses.total * float("nan")) if len(calls) == 8 else losses
+
+    monkeypatch.setattr(training, "total_loss", poisoned)
+    with pytest.raises(NonFiniteLossError, match=r"step 7: the loss is not finite; .*checkpoint\.safetensors"):
+        train(TINY, *frames, tmp_path, accelerator="cpu", progress=False, checkpoint_seconds=0)
+    monkeypatch.undo()
+    assert train(TINY, *frames, tmp_path, accelerator="cpu", progress=False).exists()
+
+
+def test_a_folder_of_another_run_is_refused(frames, tmp_path):
+    train(TINY.with_(epochs=1), *frames, tmp_path, accelerator="cpu", progress=False)
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="other settings or another seed"):
+        train(TINY, *frames, tmp_path, seed=1, accelerator="cpu", progress=False)
+
+
+def test_finished_work_is_returned_at_once(frames, tmp_path):
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    assert train(TINY, *frames, tmp_path) == tmp_path / "weights.safetensors"
+
+
+def test_learning_rate_rises_then_falls_along_a_cosine():
+    settings = TINY.with_(learning_rate=1.0, warm_up=4)
+    rates = [learning_rate(settings, step, 104) for step in (0, 3, 4, 54, 103)]
+    assert rates == pytest.approx([0.25, 1, 1, 0.5, 0], abs=1e-3)
+    assert learning_rate(settings.with_(decay="none"), 90, 104) == 1
+
+
+def test_moving_average_forgets_its_beginning():
+    average = [torch.tensor([100.0])]
+    for n in range(60):
+        moving_average(average, [torch.tensor([1.0])], n, decay=0.9)
+    assert average[0].item() == pytest.approx(1, abs=0.5)
+    counters = [torch.tensor([3])]
+    moving_average(counters, [torch.tensor([9])], 5, decay=0.9)
+    assert counters[0].item() == 9
+
+
+def test_paper_profile_is_what_the_paper_states():
+    paper = PROFILES["paper"]
+    assert (paper.size, paper.widths, paper.heatmap_level) == (512, (32, 64, 128, 256), None)
+    assert (paper.batch_size, paper.epochs, paper.learning_rate) == (4, 31, 1e-3)
+    assert from_record(as_record(paper)) == paper

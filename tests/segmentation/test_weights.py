@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from icsilib.segmentation.dsnt import dsnt
+from icsilib.segmentation.nested_unet import Output
+from icsilib.segmentation.settings import Settings
+from icsilib.segmentation.weights import WeightsError, load, save_weights
+
+TINY = Settings("tiny", size=32, widths=(4, 8))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    model = TINY.build()
+    save_weights(model, TINY, tmp_path / "w.safetensors", data="drawn")
+    return model, tmp_path / "w.safetensors"
+
+
+def test_weights_come_back_with_settings_and_origin(saved):
+    model, path = saved
+    ready = load(path)
+    assert ready.settings == TINY
+    assert ready.training == {"data": "drawn"}
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), ready.model.state_dict().values(), strict=True)
+    )
+
+
+def test_half_precision_is_half_the_size(saved, tmp_path):
+    model, path = saved
+    save_weights(model, TINY, tmp_path / "half.safetensors", half=True)
+    with safe_open(tmp_path / "half.safetensors", "pt") as file:
+        assert file.get_tensor("segment.weight").dtype == torch.float16
+    image = np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)
+    whole, half = load(path).predict(image), load(tmp_path / "half.safetensors").predict(image)
+    np.testing.assert_allclose(whole.probabilities, half.probabilities, atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40), (32, 32), (90, 121, 3)])
+def test_predictions_are_in_the_photographs_own_pixels(saved, shape):
+    _, path = saved
+    image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    prediction = load(path).predict(image)
+    assert prediction.masks.shape == (2, *shape[:2])
+    assert (prediction.tip >= 0).all()
+    assert (prediction.tip <= [shape[1], shape[0]]).all()
+    assert 0 < prediction.confidence <= 1
+
+
+def test_a_dot_is_found_where_it_is_in_a_wide_photograph(saved):
+    """With a network that points at the brightest place, the geometry alone decides the answer."""
+
+    class Brightest(torch.nn.Module):
+        def forward(self, images):
+            z = torch.softmax(50 * images[:, 0].flatten(1), dim=1).view(-1, 32, 32)
+            return Output(images.repeat(1, 2, 1, 1).sigmoid(), z, dsnt(z))
+
+    ready = load(saved[1])
+    image = np.zeros((120, 240), np.uint8)
+    image[60:68, 180:188] = 255
+    prediction = type(ready)(Brightest(), ready.settings.with_(clip_limit=None), {}).predict(image)
+    np.testing.assert_allclose(prediction.tip, [184, 64], atol=4)
+    rows, columns = np.nonzero(prediction.masks[0])
+    assert [columns.mean(), rows.mean()] == pytest.approx([183.5, 63.5], abs=4)
+
+
+def test_photographs_of_different_sizes_go_together(saved):
+    ready = load(saved[1])
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, shape, dtype=np.uint8) for shape in ((40, 60), (64, 64))]
+    together, alone = ready.predict_all(images)[1], ready.predict(images[1])
+    np.testing.assert_allclose(together.probabilities, alone.probabilities, atol=1e-5)
+
+
+def test_files_that_are_not_weights_are_refused(tmp_path):
+    with pytest.raises(WeightsError, match="no such file"):
+        load(tmp_path / "none.safetensors")
+    (tmp_path / "text.safetensors").write_text(json.dumps({"a": 1}))
+    with pytest.raises(WeightsError, match="not weights of this study"):
+        load(tmp_path / "text.safetensors")
