@@ -9,6 +9,7 @@ A run is a folder:
 """
 
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ from icsilib.detection.weights import save_weights
 from icsilib.files import write_text_atomic
 
 LOG_EVERY = 10  # steps
+logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 
 
 class TrainingError(RuntimeError):
