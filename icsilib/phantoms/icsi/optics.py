@@ -4,6 +4,7 @@ Images are float32 with about 0 black and 1 white until `camera` makes 8-bit gre
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit
 
-Picture = NDArray[np.float32]  # (S, S)
+Picture = NDArray[Any]  # (S, S) float32
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Look:
     cytoplasm_level: float
     zona_level: float
     membrane_line: float
+    membrane_halo: float
     granularity: float
+    speckle: float
     edge_level: float  # of the pipette's walls
     wall_level: float
     bore_level: float
@@ -57,7 +60,9 @@ def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges) -> Look:
         cytoplasm_level=draw(ranges.cytoplasm_level),
         zona_level=draw(ranges.zona_level),
         membrane_line=draw(ranges.membrane_line),
+        membrane_halo=draw(ranges.membrane_halo) * float(rng.random() < 0.5),
         granularity=draw(ranges.granularity),
+        speckle=draw(ranges.speckle),
         edge_level=draw(ranges.pipette_edge_level) * kit.glass,
         wall_level=draw(ranges.pipette_wall_level),
         bore_level=draw(ranges.pipette_bore_level),
@@ -90,7 +95,19 @@ def empty_field(rng: np.random.Generator, size: int, kit: Kit, ranges: IcsiRange
     slope = rng.uniform(*ranges.field_gradient) * (np.cos(angle) * x + np.sin(angle) * y)
     mottle = noise_field(rng, size, size / 14) + 0.6 * noise_field(rng, size, size / 90)
     level = np.clip(rng.uniform(*ranges.field_level) + kit.light, 0.25, 0.8)
-    return (level + slope + rng.uniform(*ranges.mottle) * mottle).astype(np.float32)
+    field = level + slope + rng.uniform(*ranges.mottle) * mottle
+    if rng.random() < ranges.well_share:
+        field += _well(rng, x, y)
+    return field.astype(np.float32)
+
+
+def _well(rng: np.random.Generator, x: Picture, y: Picture) -> Picture:
+    """Wall of a culture well: a bright ring, darkness outside it; x and y run from -0.5 to 0.5."""
+    across, down = rng.uniform(-0.15, 0.15, 2)
+    outward = np.sqrt((x - across) ** 2 + (y - down) ** 2) - rng.uniform(0.38, 0.55)
+    width = rng.uniform(0.015, 0.06)
+    dark = 1 / (1 + np.exp(-(outward - 2 * width) / width * 2))
+    return rng.uniform(0.2, 0.6) * np.exp(-((outward / width) ** 2)) - rng.uniform(0.1, 0.5) * dark
 
 
 def shading(rng: np.random.Generator, size: int, ranges: IcsiRanges) -> Picture:

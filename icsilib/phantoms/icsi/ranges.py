@@ -33,10 +33,13 @@ class IcsiRanges:
     vacuole_share: float = 0.15
     refractile_body_share: float = 0.2
     cluster_share: float = 0.3
-    furrow_share: float = 0.12  # procedures whose cytoplasm shows inner borders, as a dividing cell does
-    cumulus_share: float = 0.45
+    speckle: Range = (0.0, 0.06)  # grain of the cytoplasm in brightness, beside its relief
+    cleaving_share: float = 0.12  # cells that have begun to divide; never injected, kept so that lobes are not alien
+    lobe_radius: Range = (0.5, 0.8)  # of the radius
+    cumulus_share: float = 0.5
     cumulus_size: Range = (15.0, 60.0)
     # suction pipette
+    no_pipette_share: float = 0.03
     pipette_outer_diameter: Range = (60.0, 140.0)
     pipette_inner_diameter: Range = (15.0, 38.0)
     pipette_angle: Range = (-14.0, 14.0)
@@ -58,8 +61,8 @@ class IcsiRanges:
     bright_needle_share: float = 0.2  # edges brighter than the field instead of darker
     # procedure
     frames: Range = (136, 171)
-    breakthrough_depth: Range = (0.35, 1.15)  # of the radius, indentation at which the oolemma gives way
-    funnel_width: Range = (0.10, 0.34)  # of the radius
+    breakthrough_depth: Range = (0.25, 0.95)  # of the radius, indentation at which the oolemma gives way
+    funnel_width: Range = (0.08, 0.28)  # of the radius
     kidney: Range = (0.15, 0.6)  # share of the indentation that is broad instead of funnel-like
     aspiration_breakage_share: float = 0.35
     # view
@@ -77,6 +80,7 @@ class IcsiRanges:
     cytoplasm_level: Range = (-0.22, 0.05)
     zona_level: Range = (-0.07, 0.12)
     membrane_line: Range = (0.0, 0.35)
+    membrane_halo: Range = (0.0, 0.25)  # bright line just outside the oolemma
     defocus: Range = (0.4, 1.8)
     gamma: Range = (0.7, 1.5)
     contrast: Range = (0.65, 1.3)
@@ -86,6 +90,7 @@ class IcsiRanges:
     debris: Range = (0, 7)
     caption_share: float = 0.12  # procedures with a burnt-in caption
     round_field_share: float = 0.06  # procedures whose field stop darkens the corners
+    well_share: float = 0.08  # procedures filmed in a well, whose wall is a bright ring with darkness outside
     hidden_needle_share: float = 0.12  # procedures with a spell in which the needle cannot be seen
 
 

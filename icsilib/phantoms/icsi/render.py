@@ -88,8 +88,12 @@ class Procedure:
         visible = inside and not time.hidden[index]
         image = self._scenery.copy()
         self._add_oocyte(image, oolemma, scene.zona_at(time.zona_indentation[index]))
+        if time.sperm_released[index]:
+            image -= (
+                0.12 * self.look.needle_inside * self._sperm(scene.tip_at(time.deepest) + 6 * scene.u / scene.um_per_px)
+            )
         if not time.hidden[index]:
-            self._add_needle(image, tip, oolemma, bool(time.sperm_inside[index]))
+            self._add_needle(image, tip, oolemma, bool(time.sperm_inside[index]), float(time.aspirated[index]))
         self._add_debris(image, index)
         image *= self._shading
         outline = clip_to_frame(oolemma, scene.size)
@@ -107,11 +111,18 @@ class Procedure:
 
     def _developed(self, image: Picture, index: int) -> NDArray[np.uint8]:
         levels = camera(image, self.look, self._rng(2, index) if self.noise else None)
-        caption = self._caption
-        if caption:
-            height = self.size / 512
-            cv2.putText(levels, caption, (int(8 * height), int(20 * height)), 0, 0.45 * height, 255, 1, cv2.LINE_AA)
+        for text, place, ink in self._captions:
+            if ink == 0:  # black on a white box
+                (width, height), _ = cv2.getTextSize(text, 0, self._font, 1)
+                cv2.rectangle(
+                    levels, (place[0] - 2, place[1] - height - 3), (place[0] + width + 2, place[1] + 4), 255, -1
+                )
+            cv2.putText(levels, text, place, 0, self._font, ink, 1, cv2.LINE_AA)
         return levels
+
+    @property
+    def _font(self) -> float:
+        return 0.45 * self.size / 512
 
     def _rng(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, self.video, *stream])
@@ -121,37 +132,53 @@ class Procedure:
         return shading(self._rng(3), self.size, self.ranges)
 
     @cached_property
-    def _caption(self) -> str:
-        rng = self._rng(4)
+    def _captions(self) -> list[tuple[str, tuple[int, int], int]]:
+        """Burnt-in texts: what, where, and its grey level."""
+        rng, side = self._rng(4), self.size
         if rng.random() >= self.ranges.caption_share:
-            return ""
-        return f"{rng.integers(2012, 2021)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d} ICSI {self.video:03d}"
+            return []
+        date = f"{rng.integers(2012, 2021)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
+        texts = [
+            (date, (0.02, 0.05)),
+            (f"Well {self.video % 12}", (0.02, 0.97)),
+            (f"{self.video % 48}.2 h", (0.86, 0.97)),
+        ]
+        ink = int(rng.choice([0, 255]))
+        chosen = rng.permutation(3)[: int(rng.integers(1, 4))]
+        return [(texts[i][0], (int(texts[i][1][0] * side), int(texts[i][1][1] * side)), ink) for i in chosen]
 
     @cached_property
     def _scenery(self) -> Picture:
         """Field, cumulus and suction pipette: what the oocyte is drawn over."""
-        rng, scene, look = self._rng(5), self.scene, self.look
+        rng, scene = self._rng(5), self.scene
         kit = next(kit for kit in KITS if kit.name == self.kit)
         image = empty_field(rng, scene.size, kit, self.ranges)
         if rng.random() < self.ranges.cumulus_share:
             self._add_cumulus(image, rng)
-        outer, bore = filled(scene.pipette, scene.size), filled(scene.bore, scene.size)
+        if scene.pipette is not None:
+            self._add_pipette(image, scene.pipette, rng)
+        return image
+
+    def _add_pipette(self, image: Picture, outline: Points, rng: np.random.Generator) -> None:
+        """The suction pipette: walls with their edges, the bore, and the light that a glass cylinder bends."""
+        scene, look = self.scene, self.look
+        outer, bore = filled(outline, scene.size), filled(scene.bore, scene.size)
         width = rng.uniform(1.2, 4.5) / scene.um_per_px
-        edges = stroked([scene.pipette], scene.size, width, closed=True)
+        edges = stroked([outline], scene.size, width, closed=True)
         inner = stroked([scene.bore[:2], scene.bore[2:]], scene.size, 0.6 * width)
-        halo = stroked([scene.pipette], scene.size, 2.2 * width, closed=True) - edges
-        level = float(image.mean())
+        halo = stroked([outline], scene.size, 2.2 * width, closed=True) - edges
         layer = look.wall_level * (outer - bore) + look.bore_level * bore + 0.25 * rng.random() * halo * outer
         layer += look.edge_level * np.maximum(edges, rng.uniform(0.3, 1.0) * inner)
-        # A glass cylinder shows relief across its axis, bright on one side and dark on the other.
         across = np.array([-scene.pipette_direction[1], scene.pipette_direction[0]])
-        slope = rng.uniform(0.0, 0.3) * float(across @ look.direction)
-        y, x = np.mgrid[0 : scene.size, 0 : scene.size].astype(np.float32)
-        relative = (x - scene.pipette[:, 0].mean()) * across[0] + (y - scene.pipette[:, 1].mean()) * across[1]
-        layer += slope * outer * np.clip(relative / np.ptp(scene.pipette @ across) * 2, -1, 1).astype(np.float32)
+        bent = rng.uniform(0.0, 0.3) * float(across @ look.direction)
+        layer += (
+            bent
+            * outer
+            * np.clip(2 * _along(outline.mean(axis=0), across, scene.size) / np.ptp(outline @ across), -1, 1)
+        )
         cover = rng.uniform(0.5, 1.0) * outer
-        image = image * (1 - cover) + level * cover + layer
-        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)).astype(np.float32)
+        image += cover * (image.mean() - image) + layer
+        cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6), dst=image)
 
     def _add_cumulus(self, image: Picture, rng: np.random.Generator) -> None:
         """A dark ragged clump of cumulus cells at the rim."""
@@ -168,12 +195,13 @@ class Procedure:
             cell = filled(spot + radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1), scene.size)
             clump = np.maximum(clump, cell * rng.uniform(0.4, 1.0))
         height = cv2.GaussianBlur(clump, (0, 0), 2.0 / scene.um_per_px)
-        image -= rng.uniform(0.05, 0.35) * height
-        image += 2.5 / scene.um_per_px * rng.uniform(0.3, 1.0) * relief_of(height, self.look.direction)
+        image -= rng.uniform(0.0, 0.35) * height
+        grain = height * (1 + 0.4 * noise_field(rng, scene.size, 1.5 / scene.um_per_px))
+        image += 2.5 / scene.um_per_px * rng.uniform(0.3, 1.3) * relief_of(grain, self.look.direction)
 
     @cached_property
-    def _grain(self) -> tuple[Picture, Picture, Picture]:
-        """Height of the cytoplasm's granules, height of its inclusions, and grain of the zona."""
+    def _grain(self) -> tuple[Picture, Picture, Picture, Picture]:
+        """Heights of the cytoplasm's granules, of its inclusions and of the zona's grain; the cytoplasm's speckle."""
         rng, scene, ranges = self._rng(6), self.scene, self.ranges
         fine = noise_field(rng, scene.size, rng.uniform(*ranges.granule_size) / scene.um_per_px)
         coarse = noise_field(rng, scene.size, 5.0 / scene.um_per_px)
@@ -190,27 +218,23 @@ class Procedure:
             if rng.random() < share:
                 place = scene.centre + rng.uniform(-0.5, 0.5, 2) * scene.radius
                 inclusions += sign * radius / scene.um_per_px * _bump(place, radius / scene.um_per_px, scene.size)
-        if rng.random() < ranges.furrow_share:
-            inclusions -= self._furrows(rng)
+        inclusions -= self._borders(rng)
         zona = 0.5 * look_scale(scene) * noise_field(rng, scene.size, rng.uniform(0.8, 2.5) / scene.um_per_px)
-        return cytoplasm, inclusions, zona
+        speckle = noise_field(rng, scene.size, rng.uniform(0.4, 1.2) / scene.um_per_px)
+        return cytoplasm, inclusions, zona, speckle
 
-    def _furrows(self, rng: np.random.Generator) -> Picture:
-        """Inner borders through the cytoplasm, as between the cells of an early embryo."""
-        scene, lines = self.scene, []
-        for _ in range(int(rng.integers(1, 4))):
-            angle, bend = rng.uniform(0, np.pi), rng.uniform(-0.4, 0.4)
-            along = np.linspace(-1, 1, 20)[:, None] * scene.radius
-            direction = np.array([np.cos(angle), np.sin(angle)])
-            bow = (1 - (along / scene.radius) ** 2) * bend * scene.radius
-            lines.append(scene.centre + along * direction + bow * direction[::-1] * [-1, 1])
-        width = rng.uniform(2, 5) / scene.um_per_px
-        drawn = cv2.GaussianBlur(stroked(lines, scene.size, width), (0, 0), 0.5 * width)
-        return drawn * rng.uniform(4, 10) / scene.um_per_px
+    def _borders(self, rng: np.random.Generator) -> Picture:
+        """Depth of the borders between the cells of a dividing one."""
+        turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+        circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        rings = [lobe[:2] + lobe[2] * circle for lobe in self.scene.lobes]
+        width = rng.uniform(1.0, 3.0) / self.um_per_px
+        drawn = cv2.GaussianBlur(stroked(rings, self.size, width, closed=True), (0, 0), 0.5 * width)
+        return (drawn * rng.uniform(2, 7) / self.um_per_px).astype(np.float32)
 
     def _add_oocyte(self, image: Picture, oolemma: Points, zona: Points) -> None:
         scene, look = self.scene, self.look
-        granules, inclusions, zona_grain = self._grain
+        granules, inclusions, zona_grain, speckle = self._grain
         cell, shell = filled(oolemma, scene.size), filled(zona, scene.size)
         inward = cv2.distanceTransform((cell > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
         into_zona = cv2.distanceTransform((shell > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
@@ -225,31 +249,36 @@ class Procedure:
         image += 0.45 * np.tanh(look.relief * slope).astype(np.float32)
         image += look.cytoplasm_level * cell + look.zona_level * ring * _cap(into_zona, 0.5 * scene.zona_thickness)
         line = np.exp(-(((inward - 0.5) / (0.7 / scene.um_per_px)) ** 2)) * cell
-        image -= look.membrane_line * line
+        image += look.speckle * speckle * cell - look.membrane_line * line
+        if look.membrane_halo:
+            outward = cv2.distanceTransform((cell < 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+            image += look.membrane_halo * np.exp(-((outward / (0.9 / scene.um_per_px)) ** 2)) * (1 - cell)
 
     @cached_property
     def _polar_body(self) -> Picture:
         x, y, radius = self.scene.polar_body
         return 0.8 * radius * _bump(np.array([x, y]), radius, self.size)
 
-    def _add_needle(self, image: Picture, tip: Points, oolemma: Points, sperm_inside: bool) -> None:
+    def _add_needle(self, image: Picture, tip: Points, oolemma: Points, sperm_inside: bool, aspirated: float) -> None:
         scene, look = self.scene, self.look
         straight, bevelled = scene.needle(tip)
         shaft = filled(np.concatenate([straight, bevelled[::-1]]), scene.size)
         edges = stroked([straight, bevelled], scene.size, 1.1 / scene.um_per_px)
         layer = look.needle_edge * edges + look.needle_lumen * shaft * (1 - edges)
+        if aspirated > 0:  # cytoplasm drawn into the lumen
+            drawn = _along(tip, -scene.u, scene.size) < aspirated / scene.um_per_px
+            layer += (look.cytoplasm_level - look.needle_lumen) * shaft * (1 - edges) * drawn
         if sperm_inside:
-            layer -= 0.35 * self._sperm(tip)
+            layer -= 0.35 * self._sperm(tip - scene.u * 14 / scene.um_per_px)
         strength = 1 - (1 - look.needle_inside) * filled(oolemma, scene.size)
-        y, x = np.mgrid[0 : scene.size, 0 : scene.size].astype(np.float32)
-        behind = -((x + 0.5 - tip[0]) * scene.u[0] + (y + 0.5 - tip[1]) * scene.u[1]) / scene.size
+        behind = _along(tip, -scene.u, scene.size) / scene.size
         strength *= 1 - look.needle_fade * np.clip(behind * 1.5, 0, 1)
         image += cv2.GaussianBlur(layer * strength, (0, 0), look.needle_defocus / 2 / scene.um_per_px * 0.3 + 0.3)
 
-    def _sperm(self, tip: Points) -> Picture:
-        """The spermatozoon in the needle's lumen: a head of 4.5 µm and the tail behind it."""
+    def _sperm(self, place: Points) -> Picture:
+        """A spermatozoon along the needle's axis with its head of 4.5 µm at `place`, the tail behind it."""
         scene = self.scene
-        middle = tip - scene.u * 14 / scene.um_per_px + scene.normal * scene.bevel_side * scene.needle_diameter / 2
+        middle = place + scene.normal * scene.bevel_side * scene.needle_diameter / 2
         head = np.stack([middle - scene.u * 2.2 / scene.um_per_px, middle + scene.u * 2.2 / scene.um_per_px])
         tail = np.stack([middle, middle - scene.u * 40 / scene.um_per_px])
         thick = stroked([head], scene.size, 2.4 / scene.um_per_px)
@@ -287,6 +316,13 @@ def procedure(
 def look_scale(scene: Scene) -> float:
     """Height of a granule in px: about half a micrometre."""
     return 0.5 / scene.um_per_px
+
+
+def _along(origin: Points, direction: Points, size: int) -> Picture:
+    """Distance (S, S) in px of every pixel's centre from `origin`, measured along a unit vector."""
+    places = np.arange(size, dtype=np.float32) + np.float32(0.5)
+    x, y = (places - np.float32(origin[0])) * direction[0], (places - np.float32(origin[1])) * direction[1]
+    return (x[None, :] + y[:, None]).astype(np.float32)
 
 
 def _cap(distance: Picture, width: float) -> Picture:

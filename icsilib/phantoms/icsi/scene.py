@@ -26,12 +26,13 @@ class Scene:
     zona: Points  # (N, 2) the zona's outer surface at rest, already drawn into the pipette
     zona_thickness: float
     polar_body: Points  # (3,): x, y, radius
+    lobes: Points  # (K, 3): x, y, radius of the cells that a dividing one shows; K = 0 for an oocyte
     u: Points  # (2,) direction of the needle's travel
     offset: float  # of the needle's axis from the centre
     entry: float  # where the axis meets the oolemma at rest, from the centre along -u
     funnel: float  # width of the funnel, in radii
     kidney: float  # broad share of the indentation
-    pipette: Points  # (N, 2) outer outline
+    pipette: Points | None  # (N, 2) outer outline; None for a cell that lies free
     bore: Points  # (4, 2)
     pipette_direction: Points  # (2,) from its base to the oocyte
     needle_diameter: float
@@ -103,7 +104,8 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
     body_angle = rng.choice([-1, 1]) * np.pi / 2 + np.radians(roll) + rng.uniform(-0.5, 0.5)
     dent = 2 * body_radius * draw(ranges.polar_body_dent)
     angles = _angles(np.arctan2(-u[1], -u[0]))
-    rest = radius * (1 + _wobble(rng, angles, ranges.wobble))
+    lobes = _lobes(rng, ranges) if rng.random() < ranges.cleaving_share else np.zeros((0, 3))
+    rest = radius * (1 + _wobble(rng, angles, ranges.wobble)) * (_union(lobes, angles) if len(lobes) else 1.0)
     rest -= dent * np.exp(-((_turn(angles - body_angle) * radius / (1.1 * body_radius)) ** 2))
     outline = centre + rest[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
@@ -132,12 +134,13 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
         zona=zona,
         zona_thickness=thickness,
         polar_body=np.array([*body, body_radius]),
+        lobes=lobes * radius + [*centre, 0.0],
         u=u,
         offset=offset,
         entry=_entry(outline, centre, u, offset),
         funnel=draw(ranges.funnel_width),
         kidney=draw(ranges.kidney),
-        pipette=pipette,
+        pipette=None if rng.random() < ranges.no_pipette_share else pipette,
         bore=bore,
         pipette_direction=pipette_direction,
         needle_diameter=draw(ranges.needle_diameter) / um_per_px,
@@ -145,6 +148,22 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
         needle_bevel=np.radians(draw(ranges.needle_bevel)),
         bevel_side=float(rng.choice([-1.0, 1.0])),
     )
+
+
+def _lobes(rng: np.random.Generator, ranges: IcsiRanges) -> Points:
+    """Two to six overlapping cells (K, 3) about the centre: x, y, radius in units of the whole's radius."""
+    count = int(rng.integers(2, 7))
+    turn = rng.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi, count, endpoint=False) + rng.normal(0, 0.2, count)
+    radius = rng.uniform(*ranges.lobe_radius, count)
+    return np.stack([(1 - radius) * np.cos(turn), (1 - radius) * np.sin(turn), radius], axis=1)
+
+
+def _union(lobes: Points, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Radius of the union of discs that all hold the origin, at each angle."""
+    x, y, radius = lobes.T[:, :, None]
+    along = x * np.cos(angles) + y * np.sin(angles)
+    across = x * np.sin(angles) - y * np.cos(angles)
+    return np.max(along + np.sqrt(np.maximum(radius**2 - across**2, 0.0)), axis=0)
 
 
 def _direction(degrees: float, mirrored: bool) -> Points:
@@ -203,8 +222,10 @@ def _pipette(
     return tip + outline @ axes, tip + bore @ axes
 
 
-def clip_to_frame(polygon: Points, size: int) -> Points | None:
+def clip_to_frame(polygon: Points | None, size: int) -> Points | None:
     """The part of a polygon (N, 2) inside the frame [0, size]², or None (Sutherland & Hodgman 1974)."""
+    if polygon is None:
+        return None
     points = polygon
     for axis, limit, sign in ((0, 0.0, 1), (0, float(size), -1), (1, 0.0, 1), (1, float(size), -1)):
         if len(points) == 0:

@@ -25,7 +25,10 @@ class Timeline:
     indentation: NDArray[np.float64]
     zona_indentation: NDArray[np.float64]
     tremor: NDArray[np.float64]
-    sperm_inside: NDArray[np.bool_]
+    sperm_inside: NDArray[np.bool_]  # of the needle
+    sperm_released: NDArray[np.bool_]
+    aspirated: NDArray[np.float64]  # µm of cytoplasm in the needle's lumen
+    deepest: float  # position of the tip at release
     hidden: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -65,6 +68,9 @@ def draw_timeline(
         zona_indentation=_zona_indentation(tip, outer, broken),
         tremor=_tremor(rng, frames, operator.tremor),
         sperm_inside=np.array([PHASES.index(name) < PHASES.index("release") for name in phase]),
+        sperm_released=np.array([PHASES.index(name) > PHASES.index("release") for name in phase]),
+        aspirated=_aspirated(rng, phase),
+        deepest=float(knots["release"]),
         hidden=_hidden_spell(rng, frames, ranges.hidden_needle_share),
     )
 
@@ -113,6 +119,14 @@ def _zona_indentation(tip: NDArray[np.float64], outer: float, broken: int) -> ND
     """The zona yields a little before it is pierced, and comes back with the membrane."""
     pushed = np.clip(outer - tip, 0.0, 0.09)
     return np.where(np.arange(len(tip)) < broken, pushed, pushed * 0.35)
+
+
+def _aspirated(rng: np.random.Generator, phase: list[str]) -> NDArray[np.float64]:
+    """Cytoplasm drawn into the lumen (µm): up during aspiration, back out at release."""
+    aspiration = np.array([name == "aspiration" for name in phase], dtype=float)
+    release = np.array([name == "release" for name in phase], dtype=float)
+    share = np.cumsum(aspiration) / max(aspiration.sum(), 1) - np.cumsum(release) / max(release.sum(), 1)
+    return rng.uniform(5.0, 30.0) * np.clip(share, 0.0, 1.0)
 
 
 def _tremor(rng: np.random.Generator, frames: int, sigma: float) -> NDArray[np.float64]:
