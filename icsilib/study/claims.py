@@ -60,7 +60,7 @@ class Measured(_Strict):
 
     kind: Literal["construction", "run"]
     results: str = Field(pattern=RESULTS_KEY)
-    expected: float | None = None  # where the results key's figure is not the claim's own
+    expected: float | str | None = None  # where the results key's figure is not the claim's own; or an expression
     compare: Literal["equal", "at_least", "at_most"] = "equal"
     tolerance: float = Field(default=0, ge=0)  # absolute, in the claim's unit
     note: str = ""

@@ -130,7 +130,8 @@ def _judge_measured(claim: Claim, check: Measured, results: Sources) -> Verdict:
         return Verdict(
             claim, check, "open", value.value, data=value.data, because=f"{key}: {notebook} could not measure it"
         )
-    wanted = claim.value if check.expected is None else check.expected
+    wanted = evaluate(check.expected) if isinstance(check.expected, str) else check.expected
+    wanted = claim.value if wanted is None else wanted
     agrees = bool(value.value) if wanted is None else _agrees(value.value, wanted, check.compare, check.tolerance)
     word = "agrees" if agrees else "differs"
     return Verdict(claim, check, word, value.value, value.interval, value.data, check.note)

@@ -131,6 +131,11 @@ def test_one_sided_comparisons(compare: str, below: str, above: str) -> None:
     assert [verdict(run, measured(value)).word for value in (0.9, 0.98)] == [below, above]
 
 
+def test_what_is_expected_may_follow_from_published_figures() -> None:
+    run = claim(None, kind="run", results="toy:iou", compare="at_least", expected="B.data.images / 25")  # 28.08
+    assert [verdict(run, measured(value)).word for value in (28.0, 28.1)] == ["differs", "agrees"]
+
+
 def test_a_sentence_is_held_against_a_yes_or_no() -> None:
     run = claim(None, kind="run", results="toy:iou")
     assert [verdict(run, measured(value)).word for value in (True, False)] == ["agrees", "differs"]
