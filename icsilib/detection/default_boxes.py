@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from icsilib.detection.boxes import box_iou, cxcywh_to_xywh
@@ -43,6 +45,17 @@ def default_boxes(scales: Sequence[float] = PUBLISHED_SCALES) -> Tensor:
         places = torch.stack([x, y], dim=-1)[:, :, None].expand(size, size, len(shapes), 2)
         boxes.append(torch.cat([places, torch.tensor(shapes).expand_as(places)], dim=-1).reshape(-1, 4))
     return torch.cat(boxes)
+
+
+def coverage(shapes: NDArray[np.floating], scales: Sequence[float], draw: np.random.Generator) -> float:
+    """Share of sperm of `shapes` (N, 2), width and height as fractions of the input, that a default box fits.
+
+    Each is put anywhere in the input by `draw`; it is fitted when some default box has an IoU of 0.5 with it.
+    """
+    places = draw.uniform(shapes / 2, np.maximum(1 - shapes / 2, shapes / 2))
+    boxes = torch.from_numpy(np.concatenate([places, shapes], axis=1)).float()
+    overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(default_boxes(scales)))
+    return float((overlap.amax(dim=1) >= 0.5).float().mean())
 
 
 def encode(boxes: Tensor, defaults: Tensor) -> Tensor:

@@ -72,6 +72,11 @@ class MobileNetV2(nn.Module):
         return pooled if self.classifier is None else self.classifier(pooled)
 
 
+def parameter_count(module: nn.Module) -> int:
+    """Number of trainable weights."""
+    return sum(weight.numel() for weight in module.parameters())
+
+
 def find_imagenet_weights() -> Path | None:
     """The file of ImageNet weights, or None: in `$ICSILIB_WEIGHTS`, beside `$ICSILIB_MIRROR`, or in ../shared."""
     root = Path(__file__).resolve().parents[2]

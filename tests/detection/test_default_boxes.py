@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +11,7 @@ from icsilib.detection.default_boxes import (
     MAP_SIZES,
     PUBLISHED_SCALES,
     boxes_per_cell,
+    coverage,
     decode,
     default_boxes,
     encode,
@@ -94,3 +96,11 @@ def test_the_best_box_of_every_sperm_is_positive(numbers):
     sperm, defaults = torch.tensor(numbers), default_boxes()
     best = box_iou(cxcywh_to_xywh(sperm), cxcywh_to_xywh(defaults)).argmax(dim=1)
     assert match(sperm, defaults).positive[best].all()
+
+
+def test_coverage_of_sizes_that_always_and_never_fit():
+    draw = np.random.default_rng(0)
+    # Squares of the published scales find a box wherever they lie; a fiftieth of the input is too small for any.
+    assert coverage(np.full((50, 2), 0.33), PUBLISHED_SCALES, draw) == 1
+    assert coverage(np.full((50, 2), 0.02), PUBLISHED_SCALES, draw) == 0
+    assert coverage(np.full((50, 2), 0.02), [scale / 3.5 for scale in PUBLISHED_SCALES], draw) > 0.5

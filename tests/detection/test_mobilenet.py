@@ -2,16 +2,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from icsilib.detection.mobilenet import ROWS, MobileNetV2, WeightsError, find_imagenet_weights, load_imagenet
-
-
-def count(module):
-    return sum(parameter.numel() for parameter in module.parameters())
+from icsilib.detection.mobilenet import (
+    ROWS,
+    MobileNetV2,
+    WeightsError,
+    find_imagenet_weights,
+    load_imagenet,
+    parameter_count,
+)
 
 
 def test_parameter_counts_are_the_published_ones():
-    assert count(MobileNetV2()) == 2_223_872
-    assert count(MobileNetV2(classes=1000)) == 3_504_872
+    assert parameter_count(MobileNetV2()) == 2_223_872
+    assert parameter_count(MobileNetV2(classes=1000)) == 3_504_872
 
 
 def test_it_has_seventeen_blocks_in_nineteen_stages():
