@@ -5,10 +5,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from icsilib.data.annotations import polygon_area
-from icsilib.phantoms.icsi import PHASES, IcsiRanges, procedure
+from icsilib.phantoms.icsi import PHASES, Frame, IcsiRanges, procedure
 
 # An optical bench: flat field, no relief; only the dark cytoplasm, or only the dark needle, stands out.
 BENCH = replace(
@@ -16,42 +15,115 @@ BENCH = replace(
     field_level=(0.6, 0.6), field_gradient=(0, 0), mottle=(0, 0), vignetting=(0, 0), relief=(0, 0), dust=(0, 0),
     debris=(0, 0), zona_level=(0, 0), membrane_line=(0, 0), membrane_halo=(0, 0), speckle=(0, 0), gamma=(1, 1),
     contrast=(1, 1), cumulus_share=0.0, caption_share=0.0, round_field_share=0.0, well_share=0.0,
-    hidden_needle_share=0.0, no_pipette_share=1.0,
+    hidden_needle_share=0.0,
+    no_pipette_share=1.0,
+    sperm_level=(0, 0),
 )  # fmt: skip
-CELL = replace(BENCH, cytoplasm_level=(-0.4, -0.4), needle_edge_level=(0, 0), needle_lumen_level=(0, 0), bright_needle_share=0)
+CELL = replace(
+    BENCH, cytoplasm_level=(-0.4, -0.4), needle_edge_level=(0, 0), needle_lumen_level=(0, 0), bright_needle_share=0
+)
 NEEDLE = replace(
     BENCH, cytoplasm_level=(0, 0), needle_edge_level=(-0.5, -0.5), needle_lumen_level=(-0.5, -0.5), needle_fade=(0, 0),
     needle_inside=(1, 1), needle_defocus=(0, 0), bright_needle_share=0.0,
 )  # fmt: skip
 
 
-def middle(seed: int, ranges: IcsiRanges, share: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8], object]:
-    """A frame of a procedure, the empty field before it, and its truth."""
+def at(seed: int, ranges: IcsiRanges, share: float) -> Frame:
+    """The frame that lies at a share of a procedure, without noise."""
     video = procedure(seed, 0, 512, ranges, noise=False)
-    frame = video.frame(int(share * video.n_frames))
-    return frame.image, np.median(frame.image), frame
+    return video.frame(int(share * video.n_frames))
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_the_polygon_lies_on_the_rendered_membrane(seed: int) -> None:
-    image, field, frame = middle(seed, CELL, (seed % 10) / 12 + 0.05)
-    dark = (image < image.max() - 40).astype(np.uint8)
+    frame = at(seed, CELL, (seed % 10) / 30 + 0.05)  # up to breakthrough: the deepest funnels
+    dark = (frame.image < frame.image.max() - 56).astype(np.uint8)
     contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     edge = max(contours, key=len)[:, 0] + 0.5
     inner = edge[np.all((edge > 2) & (edge < 510), axis=1)]  # the frame's border is no membrane
     distance = [abs(cv2.pointPolygonTest(frame.oolemma.astype(np.float32), tuple(map(float, p)), True)) for p in inner]
-    assert np.mean(distance) < 0.6
+    assert np.mean(distance) < 0.75
     assert np.percentile(distance, 99) < 1.5
-    assert dark.sum() == pytest.approx(polygon_area(frame.oolemma), rel=0.01)
+    assert abs(dark.sum() - polygon_area(frame.oolemma)) < 0.8 * len(edge)  # less than a pixel all round
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_the_tip_is_the_end_of_the_rendered_needle(seed: int) -> None:
-    image, field, frame = middle(seed, NEEDLE, 0.2 + (seed % 10) / 20)
+    frame = at(seed, NEEDLE, 0.2 + (seed % 10) / 20)
     if frame.tip is None:
         pytest.skip("the needle is outside the frame")
-    y, x = np.nonzero(image < image.max() - 60)
+    y, x = np.nonzero(frame.image < frame.image.max() - 60)
     dark = np.stack([x, y], axis=1) + 0.5
     end = dark[np.argmax(dark @ frame.tip_axis)]
     assert np.linalg.norm(end - frame.tip) < 2.0
     assert abs((end - frame.tip) @ frame.tip_axis) < 1.0
+
+
+def test_a_procedure_is_the_same_whenever_and_in_whatever_order_it_is_rendered() -> None:
+    first, again = procedure(3, 5, 96), procedure(3, 5, 96)
+    later = again.frame(60)
+    assert np.array_equal(first.frame(10).image, again.frame(10).image)
+    assert np.array_equal(first.frame(60).image, later.image)
+    assert np.array_equal(first.frame(60).oolemma, later.oolemma)
+    assert not np.array_equal(procedure(4, 5, 96).frame(10).image, later.image)
+
+
+def test_the_tip_is_absent_exactly_where_it_cannot_be_seen() -> None:
+    absent = present = 0
+    for video in range(12):
+        rendered = procedure(0, video, 64)
+        for index in range(0, rendered.n_frames, 7):
+            frame, position = rendered.frame(index), rendered.scene.tip_at(rendered.timeline.tip[index])
+            if frame.tip is None:
+                near_border = np.any(position < 2) or np.any(position > 62)
+                assert rendered.timeline.hidden[index] or near_border
+                absent += 1
+            else:
+                assert np.all((frame.tip > 0) & (frame.tip < 64))
+                present += 1
+    assert absent > 20
+    assert present > 100
+
+
+@pytest.mark.parametrize("video", range(30))
+def test_polygons_are_simple_and_inside_the_frame(video: int) -> None:
+    rendered = procedure(1, video, 128)
+    deepest = int(np.argmax(rendered.timeline.indentation))
+    for frame in (rendered.frame(0), rendered.frame(deepest), rendered.frame(rendered.n_frames - 1)):
+        for polygon in (frame.oolemma, frame.pipette):
+            if polygon is not None:
+                assert np.all((polygon >= 0) & (polygon <= 128))
+                assert crossings(polygon) == 0
+
+
+def crossings(polygon: np.ndarray) -> int:
+    """How many pairs of edges of a polygon properly cross."""
+    a, b = polygon, np.roll(polygon, -1, axis=0)
+
+    def side(point: np.ndarray) -> np.ndarray:
+        """For every edge (row) on which side of it each point (column) lies."""
+        (ax, ay), (bx, by) = a.T[:, :, None], b.T[:, :, None]
+        return (bx - ax) * (point[:, 1] - ay) - (by - ay) * (point[:, 0] - ax)
+
+    parted = side(a) * side(b) < -1e-6
+    return int((parted & parted.T).sum())
+
+
+def test_a_crossing_is_found() -> None:
+    assert crossings(np.array([[0, 0], [2, 2], [2, 0], [0, 2]])) > 0
+    assert crossings(np.array([[0, 0], [2, 0], [2, 2], [0, 2]])) == 0
+
+
+def test_phases_follow_one_another_and_frames_add_up_to_the_published_number() -> None:
+    lengths = [procedure(0, video, 64).n_frames for video in range(156)]
+    assert sum(-(-length // 3) for length in lengths) == pytest.approx(7983, rel=0.02)
+    phases = procedure(0, 0, 64).timeline.phase
+    assert list(dict.fromkeys(phases)) == list(PHASES)
+
+
+def test_the_membrane_springs_back_at_breakthrough() -> None:
+    for video in range(20):
+        depth = procedure(0, video, 64).timeline.indentation
+        deepest = int(np.argmax(depth))
+        assert depth[deepest] > 0.2
+        assert depth[deepest + 8] < 0.25 * depth[deepest]  # about half a second later

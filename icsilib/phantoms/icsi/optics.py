@@ -36,6 +36,7 @@ class Look:
     needle_fade: float
     needle_inside: float
     needle_defocus: float
+    sperm_level: float
     defocus: float
     gamma: float
     contrast: float
@@ -71,6 +72,7 @@ def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges) -> Look:
         needle_fade=draw(ranges.needle_fade),
         needle_inside=draw(ranges.needle_inside),
         needle_defocus=draw(ranges.needle_defocus),
+        sperm_level=draw(ranges.sperm_level),
         defocus=draw(ranges.defocus) * kit.sharpness,
         gamma=draw(ranges.gamma),
         contrast=draw(ranges.contrast),
@@ -130,7 +132,10 @@ def shading(rng: np.random.Generator, size: int, ranges: IcsiRanges) -> Picture:
 def filled(points: NDArray[np.float64], size: int) -> Picture:
     """A polygon (N, 2) filled with 1 on 0, its edge anti-aliased."""
     canvas = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(canvas, [_fixed_point(points)], 255, cv2.LINE_AA, _SHIFT)
+    corners = [_fixed_point(points)]
+    cv2.fillPoly(canvas, corners, 255, cv2.LINE_AA, _SHIFT)
+    # OpenCV fills the pixels under the edge wholly; half of each belongs outside.
+    cv2.polylines(canvas, corners, True, 128, 1, cv2.LINE_AA, _SHIFT)
     return canvas.astype(np.float32) / 255
 
 
@@ -167,8 +172,8 @@ def camera(image: Picture, look: Look, rng: np.random.Generator | None) -> NDArr
         image = image + look.noise * rng.standard_normal(image.shape, dtype=np.float32)
     levels = np.clip(image * 255, 0, 255).astype(np.uint8)
     curve = np.round(255 * (np.arange(256) / 255) ** look.gamma).astype(np.uint8)
-    levels = cv2.LUT(levels, curve)
+    levels = curve[levels]
     if rng is None:
         return levels
     _, data = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, look.quality])
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)

@@ -58,6 +58,7 @@ class IcsiRanges:
     needle_fade: Range = (0.0, 0.7)  # contrast lost towards the far end of the shaft
     needle_inside: Range = (0.45, 1.0)  # contrast that remains inside the dark cytoplasm
     needle_defocus: Range = (0.3, 1.6)
+    sperm_level: Range = (-0.45, -0.2)
     bright_needle_share: float = 0.2  # edges brighter than the field instead of darker
     # procedure
     frames: Range = (136, 171)

@@ -89,9 +89,8 @@ class Procedure:
         image = self._scenery.copy()
         self._add_oocyte(image, oolemma, scene.zona_at(time.zona_indentation[index]))
         if time.sperm_released[index]:
-            image -= (
-                0.12 * self.look.needle_inside * self._sperm(scene.tip_at(time.deepest) + 6 * scene.u / scene.um_per_px)
-            )
+            left = scene.tip_at(time.deepest) + 6 * scene.u / scene.um_per_px
+            image += 0.35 * self.look.sperm_level * self._sperm(left)
         if not time.hidden[index]:
             self._add_needle(image, tip, oolemma, bool(time.sperm_inside[index]), float(time.aspirated[index]))
         self._add_debris(image, index)
@@ -261,9 +260,11 @@ class Procedure:
 
     def _add_needle(self, image: Picture, tip: Points, oolemma: Points, sperm_inside: bool, aspirated: float) -> None:
         scene, look = self.scene, self.look
-        straight, bevelled = scene.needle(tip)
+        wall = 1.1 / scene.um_per_px
+        # The strokes end round, half their width beyond their last point; the tip is where they end.
+        straight, bevelled = scene.needle(tip - 0.5 * max(wall, 1.0) * scene.u)
         shaft = filled(np.concatenate([straight, bevelled[::-1]]), scene.size)
-        edges = stroked([straight, bevelled], scene.size, 1.1 / scene.um_per_px)
+        edges = stroked([straight, bevelled], scene.size, wall)
         layer = look.needle_edge * edges + look.needle_lumen * shaft * (1 - edges)
         if aspirated > 0:  # cytoplasm drawn into the lumen
             drawn = _along(tip, -scene.u, scene.size) < aspirated / scene.um_per_px
