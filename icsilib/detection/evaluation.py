@@ -148,6 +148,23 @@ def choose_threshold(matched: Matched, beta: float = 2.0) -> float:
     return best.threshold
 
 
+def recall_by(
+    images: Sequence[LabelledImage], found: Mapping[int, Detections], threshold: float
+) -> dict[str, tuple[int, int]]:
+    """Sperm found at IoU 0.5 and `threshold`, and all sperm, of each phenotype; the most frequent first."""
+    shown = {image_id: one.above(threshold) for image_id, one in found.items()}
+    counts: dict[str, list[int]] = {}
+    for image, record in zip(images, coco_evaluation(images, shown).evalImgs, strict=True):
+        # Sperm come in the order in which `as_coco` numbered them, which is that of the image's boxes.
+        hits = np.asarray((record or _EMPTY)["gtMatches"])[:1].reshape(-1) > 0
+        for phenotype, hit in zip(image.phenotypes, hits, strict=True):
+            number = counts.setdefault(phenotype, [0, 0])
+            number[0] += int(hit)
+            number[1] += 1
+    ranked = sorted(counts.items(), key=lambda item: -item[1][1])
+    return {phenotype: (right, every) for phenotype, (right, every) in ranked}
+
+
 def resample_groups(groups: Sequence[str], resamples: int, seed: int) -> list[NDArray[np.int64]]:
     """Places of the images of `resamples` samples of whole groups (patients, videos), drawn with replacement."""
     members = [np.flatnonzero(np.asarray(groups) == group) for group in dict.fromkeys(groups)]
@@ -174,4 +191,9 @@ def f_measure(precision: float, recall: float, beta: float = 1.0) -> float:
 
 
 _NONE = Detections(np.zeros((0, 4)), np.zeros(0))
-_EMPTY: dict[str, Any] = {"dtScores": [], "dtMatches": np.zeros((len(IOUS), 0)), "gtIds": []}
+_EMPTY: dict[str, Any] = {
+    "dtScores": [],
+    "dtMatches": np.zeros((len(IOUS), 0)),
+    "gtMatches": np.zeros((len(IOUS), 0)),
+    "gtIds": [],
+}

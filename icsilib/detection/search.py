@@ -8,6 +8,23 @@ from icsilib.detection.dataset import LabelledImage
 from icsilib.detection.settings import Settings
 from icsilib.detection.training import train
 
+# What the paper leaves open, one change at a time from the first; read with the `standard` profile.
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "rate x3": {"learning_rate": 3e-3},
+    "rate /3": {"learning_rate": 3e-4},
+    "epsilon 1": {"epsilon": 1.0, "learning_rate": 4e-3},
+    "no momentum": {"momentum": 0.0},
+    "l2 x10": {"l2": 4e-4},
+    "localisation x2": {"localisation_weight": 2.0},
+    "zoom 1.2": {"zoom": 1.2},
+    "more empty windows": {"empty_share": 0.5},
+    "stages 0-3 frozen": {"frozen_stages": 4},
+    "whole images, 640 px, averaged": {"window": None, "input_size": 640, "resample": "pool"},
+    "whole images, 640 px, bilinear": {"window": None, "input_size": 640, "resample": "bilinear"},
+    "whole images, 300 px": {"window": None, "input_size": 300},
+}
+
 
 def search(
     training: Sequence[LabelledImage],

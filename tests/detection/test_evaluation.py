@@ -1,6 +1,7 @@
 import contextlib
 import copy
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from icsilib.detection.evaluation import (
     interval,
     matched_detections,
     operating_point,
+    recall_by,
     resample_groups,
     scores_of,
 )
@@ -142,6 +144,20 @@ def test_operating_point_of_hand_made_detections():
     # At 0.3: P = 2/4, R = 2/3, F2 = 5·(1/3)/(4/2 + 2/3) = 0.625; at 0.9: P = 1, R = 1/3, F2 = 0.385.
     assert choose_threshold(matched) == 0.3
     assert choose_threshold(matched, beta=0.2) == 0.9
+
+
+def test_recall_by_phenotype():
+    images = [
+        labelled(1, [[0, 0, 40, 40], [100, 0, 40, 40], [200, 0, 40, 40]]),
+        labelled(2, []),
+        labelled(3, [[5, 5, 9, 9]]),
+    ]
+    images[0] = replace(images[0], phenotypes=("normal", "bent tail", "normal"))
+    images[2] = replace(images[2], phenotypes=("bent tail",))
+    # The bent one is hit, the second normal one only below the threshold; the larger box is listed first on purpose.
+    detections = {1: found([[101, 0, 40, 40], [0, 0, 40, 40], [200, 0, 40, 40]], [0.9, 0.8, 0.2])}
+    assert recall_by(images, detections, 0.5) == {"normal": (1, 2), "bent tail": (1, 2)}
+    assert recall_by(images, detections, 0.1) == {"normal": (2, 2), "bent tail": (1, 2)}
 
 
 def test_a_resample_equals_the_images_written_out_so_often():
