@@ -1,0 +1,90 @@
+import json
+
+import cv2
+import pytest
+from test_training import SMALL, write_images
+from typer.testing import CliRunner
+
+from icsilib.cli import app
+from icsilib.data.annotations import SPERM, Dataset, Image, box_annotation, write_coco
+from icsilib.data.splits import Split, write_split
+from icsilib.detection import settings
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small data set with a split, and a detector trained on it through the command line."""
+    folder = tmp_path_factory.mktemp("cli")
+    labelled = write_images(folder, 6)
+    images = [
+        Image(id=one.id, file_name=one.path.name, width=96, height=80, patient_id=f"p{one.id % 3}") for one in labelled
+    ]
+    boxes = [box_annotation(one.id, one.id, SPERM, box) for one in labelled for box in one.boxes]
+    write_coco(Dataset(images=images, annotations=boxes, categories=[SPERM]), folder / "annotations.json")
+    split = Split(by="patient_id", train=("p0",), validation=("p1",), test=("p2",))
+    write_split(split, folder / "split.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL)
+        result = run("train", folder, "--out", folder / "run", "--steps", "2")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["detect", *map(str, words)])
+
+
+def test_training_says_where_the_weights_are(trained):
+    assert (trained / "run" / "best.safetensors").exists()
+    assert json.loads((trained / "run" / "settings.json").read_text())["settings"]["steps"] == 2
+
+
+def test_evaluation_prints_three_measures_with_intervals(trained):
+    result = run("evaluate", trained, "--weights", trained / "run" / "best.safetensors", "--part", "all")
+    assert result.exit_code == 0, result.output
+    assert "6 images of 3 patients or videos, 5 sperm" in result.output
+    assert "AP at IoU 0.5" in result.output
+
+
+def test_prediction_writes_boxes_of_the_image(trained):
+    weights = trained / "run" / "best.safetensors"
+    out = trained / "boxes.json"
+    result = run("predict", trained / "0.png", "--weights", weights, "--threshold", "0", "--out", out)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(out.read_text())
+    assert rows[0]["file_name"] == str(trained / "0.png")
+    assert len(rows[0]["bbox"]) == 4
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_benchmark_names_what_it_ran(trained):
+    result = run("benchmark", trained, "--weights", trained / "run" / "best.safetensors", "--batch-size", "2")
+    assert result.exit_code == 0, result.output
+    assert "torch, batch 2: 6 images" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "DATA", "--out", "DATA/other", "--profile", "fast"], "choose paper, standard, quick"),
+        (["evaluate", "DATA", "--part", "tests"], "part 'tests': unknown"),
+        (["evaluate", "DATA/nowhere"], "no such file"),
+        (["evaluate", "DATA", "--weights", "nobody"], "no such file; train one with"),
+        (["evaluate", "DATA", "--weights", "DATA/0.png"], "not weights of this study's detector"),
+        (["predict", "DATA/split.json", "--weights", "DATA/run/best.safetensors"], "not an image"),
+        (["benchmark", "DATA", "--weights", "DATA/run/best.safetensors", "--engine", "coral"], "choose torch or"),
+    ],
+)
+def test_errors_are_one_line_that_names_the_remedy(trained, words, message):
+    result = run(*[word.replace("DATA", str(trained)) for word in words])
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_grey_image_is_taken(trained):
+    grey = cv2.imread(str(trained / "0.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(trained / "grey.png"), grey)
+    result = run("predict", trained / "grey.png", "--weights", trained / "run" / "best.safetensors")
+    assert result.exit_code == 0, result.output
