@@ -34,7 +34,10 @@ from icsilib.phantoms.datasheet import Datasheet, write_datasheet
 from icsilib.phantoms.icsi import Frame, Procedure, procedure
 
 PUBLISHED_SPLIT = {"train": 130, "validation": 3, "test": 23}  # videos, paper A §2.1
-SOURCES = ("icsi.py",)  # the generator: every module of icsilib.phantoms that renders an ICSI frame
+SOURCES = (  # the generator: every module of icsilib.phantoms that renders an ICSI frame
+    "drawing.py",
+    *(f"icsi/{name}.py" for name in ("ranges", "timeline", "scene", "optics", "render")),
+)
 
 
 @dataclass(frozen=True)

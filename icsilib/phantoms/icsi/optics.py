@@ -4,15 +4,13 @@ Images are float32 with about 0 black and 1 white until `camera` makes 8-bit gre
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from icsilib.phantoms.drawing import Picture, noise_field
 from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit
-
-Picture = NDArray[Any]  # (S, S) float32
 
 
 @dataclass(frozen=True)
@@ -81,21 +79,12 @@ def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges) -> Look:
     )
 
 
-def noise_field(rng: np.random.Generator, size: int, grain: float) -> Picture:
-    """Zero-mean, unit-variance noise (S, S) whose grain is about `grain` px."""
-    step = max(1, int(grain / 2.5))
-    side = size // step + 4
-    field = cv2.GaussianBlur(rng.standard_normal((side, side), dtype=np.float32), (0, 0), max(grain / step, 0.4))
-    field = cv2.resize(field, (side * step, side * step), interpolation=cv2.INTER_CUBIC)[:size, :size]
-    return (field - field.mean()) / field.std()
-
-
 def empty_field(rng: np.random.Generator, size: int, kit: Kit, ranges: IcsiRanges) -> Picture:
     """The field without oocyte or tools: level, gradient, mottle."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size - 0.5
     angle = rng.uniform(0, 2 * np.pi)
     slope = rng.uniform(*ranges.field_gradient) * (np.cos(angle) * x + np.sin(angle) * y)
-    mottle = noise_field(rng, size, size / 14) + 0.6 * noise_field(rng, size, size / 90)
+    mottle = noise_field(rng, (size, size), size / 14) + 0.6 * noise_field(rng, (size, size), size / 90)
     level = np.clip(rng.uniform(*ranges.field_level) + kit.light, 0.25, 0.8)
     field = level + slope + rng.uniform(*ranges.mottle) * mottle
     if rng.random() < ranges.well_share:
@@ -127,40 +116,6 @@ def shading(rng: np.random.Generator, size: int, ranges: IcsiRanges) -> Picture:
         )
     dust = cv2.GaussianBlur(specks, (0, 0), size / 300).astype(np.float32) / 255
     return (field * (1 - 0.5 * dust)).astype(np.float32)
-
-
-def filled(points: NDArray[np.float64], size: int) -> Picture:
-    """A polygon (N, 2) filled with 1 on 0, its edge anti-aliased."""
-    canvas = np.zeros((size, size), np.uint8)
-    corners = [_fixed_point(points)]
-    cv2.fillPoly(canvas, corners, 255, cv2.LINE_AA, _SHIFT)
-    # OpenCV fills the pixels under the edge wholly; half of each belongs outside.
-    cv2.polylines(canvas, corners, True, 128, 1, cv2.LINE_AA, _SHIFT)
-    return canvas.astype(np.float32) / 255
-
-
-def stroked(lines: list[NDArray[np.float64]], size: int, width: float, closed: bool = False) -> Picture:
-    """Lines (N, 2) drawn `width` px wide with 1 on 0, anti-aliased."""
-    canvas = np.zeros((size, size), np.uint8)
-    thickness = max(1, round(width))
-    strength = int(255 * min(1.0, width / thickness))
-    cv2.polylines(canvas, [_fixed_point(line) for line in lines], closed, strength, thickness, cv2.LINE_AA, _SHIFT)
-    return canvas.astype(np.float32) / 255
-
-
-_SHIFT = 4  # bits of sub-pixel position in OpenCV's drawing
-
-
-def _fixed_point(points: NDArray[np.float64]) -> NDArray[np.int32]:
-    """OpenCV puts pixel centres at whole numbers, the study at halves."""
-    return np.round((np.clip(points, -20000, 20000) - 0.5) * 2**_SHIFT).astype(np.int32)
-
-
-def relief_of(height: Picture, direction: NDArray[np.float64]) -> Picture:
-    """Slope of a height map along `direction`: what modulation contrast shows (Hoffman & Gross 1975)."""
-    x = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
-    kernel = direction[0] * x + direction[1] * x.T
-    return cv2.filter2D(height, cv2.CV_32F, kernel.astype(np.float32), borderType=cv2.BORDER_REPLICATE)
 
 
 def camera(image: Picture, look: Look, rng: np.random.Generator | None) -> NDArray[np.uint8]:

@@ -8,18 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.phantoms.icsi.optics import (
-    Look,
-    Picture,
-    camera,
-    draw_look,
-    empty_field,
-    filled,
-    noise_field,
-    relief_of,
-    shading,
-    stroked,
-)
+from icsilib.phantoms.drawing import Picture, filled, noise_field, relief_of, stroked
+from icsilib.phantoms.icsi.optics import Look, camera, draw_look, empty_field, shading
 from icsilib.phantoms.icsi.ranges import KITS, OPERATORS, IcsiRanges
 from icsilib.phantoms.icsi.scene import Points, Scene, clip_to_frame, draw_scene
 from icsilib.phantoms.icsi.timeline import Timeline, draw_timeline
@@ -161,11 +151,11 @@ class Procedure:
     def _add_pipette(self, image: Picture, outline: Points, rng: np.random.Generator) -> None:
         """The suction pipette: walls with their edges, the bore, and the light that a glass cylinder bends."""
         scene, look = self.scene, self.look
-        outer, bore = filled(outline, scene.size), filled(scene.bore, scene.size)
+        outer, bore = filled(outline, scene.shape), filled(scene.bore, scene.shape)
         width = rng.uniform(1.2, 4.5) / scene.um_per_px
-        edges = stroked([outline], scene.size, width, closed=True)
-        inner = stroked([scene.bore[:2], scene.bore[2:]], scene.size, 0.6 * width)
-        halo = stroked([outline], scene.size, 2.2 * width, closed=True) - edges
+        edges = stroked([outline], scene.shape, width, closed=True)
+        inner = stroked([scene.bore[:2], scene.bore[2:]], scene.shape, 0.6 * width)
+        halo = stroked([outline], scene.shape, 2.2 * width, closed=True) - edges
         layer = look.wall_level * (outer - bore) + look.bore_level * bore + 0.25 * rng.random() * halo * outer
         layer += look.edge_level * np.maximum(edges, rng.uniform(0.3, 1.0) * inner)
         across = np.array([-scene.pipette_direction[1], scene.pipette_direction[0]])
@@ -191,19 +181,19 @@ class Procedure:
             spot = place + rng.normal(0, 0.45 * size_um / scene.um_per_px, 2)
             turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
             radius = rng.uniform(3, 7) / scene.um_per_px * (1 + 0.2 * rng.normal(size=24))
-            cell = filled(spot + radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1), scene.size)
+            cell = filled(spot + radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1), scene.shape)
             clump = np.maximum(clump, cell * rng.uniform(0.4, 1.0))
         height = cv2.GaussianBlur(clump, (0, 0), 2.0 / scene.um_per_px)
         image -= rng.uniform(0.0, 0.35) * height
-        grain = height * (1 + 0.4 * noise_field(rng, scene.size, 1.5 / scene.um_per_px))
+        grain = height * (1 + 0.4 * noise_field(rng, scene.shape, 1.5 / scene.um_per_px))
         image += 2.5 / scene.um_per_px * rng.uniform(0.3, 1.3) * relief_of(grain, self.look.direction)
 
     @cached_property
     def _grain(self) -> tuple[Picture, Picture, Picture, Picture]:
         """Heights of the cytoplasm's granules, of its inclusions and of the zona's grain; the cytoplasm's speckle."""
         rng, scene, ranges = self._rng(6), self.scene, self.ranges
-        fine = noise_field(rng, scene.size, rng.uniform(*ranges.granule_size) / scene.um_per_px)
-        coarse = noise_field(rng, scene.size, 5.0 / scene.um_per_px)
+        fine = noise_field(rng, scene.shape, rng.uniform(*ranges.granule_size) / scene.um_per_px)
+        coarse = noise_field(rng, scene.shape, 5.0 / scene.um_per_px)
         cytoplasm = look_scale(scene) * self.look.granularity * (0.35 * fine + 0.25 * coarse)
         if rng.random() < ranges.cluster_share:
             centre = scene.centre + rng.normal(0, 0.2, 2) * scene.radius
@@ -218,8 +208,8 @@ class Procedure:
                 place = scene.centre + rng.uniform(-0.5, 0.5, 2) * scene.radius
                 inclusions += sign * radius / scene.um_per_px * _bump(place, radius / scene.um_per_px, scene.size)
         inclusions -= self._borders(rng)
-        zona = 0.5 * look_scale(scene) * noise_field(rng, scene.size, rng.uniform(0.8, 2.5) / scene.um_per_px)
-        speckle = noise_field(rng, scene.size, rng.uniform(0.4, 1.2) / scene.um_per_px)
+        zona = 0.5 * look_scale(scene) * noise_field(rng, scene.shape, rng.uniform(0.8, 2.5) / scene.um_per_px)
+        speckle = noise_field(rng, scene.shape, rng.uniform(0.4, 1.2) / scene.um_per_px)
         return cytoplasm, inclusions, zona, speckle
 
     def _borders(self, rng: np.random.Generator) -> Picture:
@@ -228,13 +218,13 @@ class Procedure:
         circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
         rings = [lobe[:2] + lobe[2] * circle for lobe in self.scene.lobes]
         width = rng.uniform(1.0, 3.0) / self.um_per_px
-        drawn = cv2.GaussianBlur(stroked(rings, self.size, width, closed=True), (0, 0), 0.5 * width)
+        drawn = cv2.GaussianBlur(stroked(rings, self.scene.shape, width, closed=True), (0, 0), 0.5 * width)
         return (drawn * rng.uniform(2, 7) / self.um_per_px).astype(np.float32)
 
     def _add_oocyte(self, image: Picture, oolemma: Points, zona: Points) -> None:
         scene, look = self.scene, self.look
         granules, inclusions, zona_grain, speckle = self._grain
-        cell, shell = filled(oolemma, scene.size), filled(zona, scene.size)
+        cell, shell = filled(oolemma, scene.shape), filled(zona, scene.shape)
         inward = cv2.distanceTransform((cell > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
         into_zona = cv2.distanceTransform((shell > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
         height = _cap(inward, look.rim * scene.radius) * 0.5 * look.rim * scene.radius
@@ -263,15 +253,15 @@ class Procedure:
         wall = 1.1 / scene.um_per_px
         # The strokes end round, half their width beyond their last point; the tip is where they end.
         straight, bevelled = scene.needle(tip - 0.5 * max(wall, 1.0) * scene.u)
-        shaft = filled(np.concatenate([straight, bevelled[::-1]]), scene.size)
-        edges = stroked([straight, bevelled], scene.size, wall)
+        shaft = filled(np.concatenate([straight, bevelled[::-1]]), scene.shape)
+        edges = stroked([straight, bevelled], scene.shape, wall)
         layer = look.needle_edge * edges + look.needle_lumen * shaft * (1 - edges)
         if aspirated > 0:  # cytoplasm drawn into the lumen
             drawn = _along(tip, -scene.u, scene.size) < aspirated / scene.um_per_px
             layer += (look.cytoplasm_level - look.needle_lumen) * shaft * (1 - edges) * drawn
         if sperm_inside:
             layer -= 0.35 * self._sperm(tip - scene.u * 14 / scene.um_per_px)
-        strength = 1 - (1 - look.needle_inside) * filled(oolemma, scene.size)
+        strength = 1 - (1 - look.needle_inside) * filled(oolemma, scene.shape)
         behind = _along(tip, -scene.u, scene.size) / scene.size
         strength *= 1 - look.needle_fade * np.clip(behind * 1.5, 0, 1)
         image += cv2.GaussianBlur(layer * strength, (0, 0), look.needle_defocus / 2 / scene.um_per_px * 0.3 + 0.3)
@@ -282,8 +272,8 @@ class Procedure:
         middle = place + scene.normal * scene.bevel_side * scene.needle_diameter / 2
         head = np.stack([middle - scene.u * 2.2 / scene.um_per_px, middle + scene.u * 2.2 / scene.um_per_px])
         tail = np.stack([middle, middle - scene.u * 40 / scene.um_per_px])
-        thick = stroked([head], scene.size, 2.4 / scene.um_per_px)
-        return np.maximum(thick, stroked([tail], scene.size, 0.7 / scene.um_per_px))
+        thick = stroked([head], scene.shape, 2.4 / scene.um_per_px)
+        return np.maximum(thick, stroked([tail], scene.shape, 0.7 / scene.um_per_px))
 
     def _add_debris(self, image: Picture, index: int) -> None:
         """Particles that drift through the medium."""

@@ -40,6 +40,11 @@ class Scene:
     needle_bevel: float  # radians
     bevel_side: float  # +1 or -1
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a frame in px."""
+        return self.size, self.size
+
     def oolemma(self, indentation: float) -> Points:
         """The oolemma (N, 2) when its apex has been pushed `indentation` radii along the needle's axis."""
         return self._pushed(self.outline, indentation * self.radius, self.funnel, self.kidney)
