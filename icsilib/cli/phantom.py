@@ -35,6 +35,25 @@ def icsi(
     _report(out)
 
 
+@phantom.command("biopsy")
+def biopsy(
+    out: Out,
+    images: Annotated[int, typer.Option(help="Number of images, shared among 30 patients; paper B has 702.")] = 702,
+    seed: Seed = 0,
+    workers: Workers = None,
+    force: Force = False,
+) -> None:
+    """Render testicular biopsy images with exact boxes, in the shape of paper B's data."""
+    from icsilib.phantoms.biopsy_dataset import write_biopsy_dataset
+    from icsilib.phantoms.dataset import DatasetError
+
+    try:
+        write_biopsy_dataset(out, images, seed, workers, progress=True, force=force)
+    except DatasetError as error:
+        _fail(error)
+    _report(out)
+
+
 @phantom.command("verify")
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of a phantom data set.")]) -> None:
     """Compare every file of a phantom data set with the digests of what was written."""

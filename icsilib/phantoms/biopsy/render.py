@@ -241,11 +241,12 @@ def _add_tubules(canvas: Canvas, rng: np.random.Generator, ranges: BiopsyRanges)
         wall = np.array([np.cumsum(rng.normal(0, 0.8, len(path))) for _ in range(2)])
         normal = np.gradient(path, axis=0) @ np.array([[0, 1], [-1, 0]]) * canvas.um_per_px
         sides = [
-            path + side * normal * ((half + ragged) / canvas.um_per_px)[:, None] for side, ragged in zip((-1, 1), wall)
+            path + side * normal * ((half + ragged) / canvas.um_per_px)[:, None]
+            for side, ragged in zip((-1, 1), wall, strict=True)
         ]
         canvas.add(np.concatenate([sides[0], sides[1][::-1]]), 2.0, rng.uniform(0.08, 0.25), 2.5)
         for _ in range(int(len(path) * half / 45)):
-            place = path[rng.integers(len(path))] + normal[0] * 0 + rng.normal(0, 0.45 * half, 2) / canvas.um_per_px
+            place = path[rng.integers(len(path))] + rng.normal(0, 0.45 * half, 2) / canvas.um_per_px
             outline = place + blob(rng, rng.uniform(6, 14), 0.1) / canvas.um_per_px
             canvas.add(outline, rng.uniform(0.4, 1.2), rng.uniform(0.0, 0.12), 0.7)
 

@@ -67,7 +67,7 @@ def _deformed_heads(rng: np.random.Generator, length: float, width: float) -> li
         return [_ellipse(0.55 * length, 0.6 * width, taper=0.0)]
     if kind == 2:
         return [_ellipse(1.5 * length, 0.75 * width, taper=0.6)]
-    return [_ellipse(0.9 * length, 0.8 * width, 0.2) + [0.0, sign * 0.55 * width] for sign in (-1, 1)]
+    return [_ellipse(0.9 * length, 0.8 * width, 0.2) + np.array([0.0, sign * 0.55 * width]) for sign in (-1, 1)]
 
 
 def _tail(rng: np.random.Generator, phenotype: str, start: Points, ranges: BiopsyRanges) -> Points:
