@@ -1,5 +1,6 @@
-"""Micro-TESE images from a seed, with exact boxes: a stand-in for paper B's private data."""
+"""Rendered micro-TESE images: sperm among the cells and debris of a testicular biopsy, with exact boxes."""
 
-from icsilib.phantoms.biopsy.scene import PATIENTS, BiopsyImage, Patient, biopsy_image, patient
+from icsilib.phantoms.biopsy.ranges import PHENOTYPES, SIZES, BiopsyRanges
+from icsilib.phantoms.biopsy.render import PATIENTS, BiopsyImage, biopsy_image
 
-__all__ = ["PATIENTS", "BiopsyImage", "Patient", "biopsy_image", "patient"]
+__all__ = ["PATIENTS", "PHENOTYPES", "SIZES", "BiopsyImage", "BiopsyRanges", "biopsy_image"]
