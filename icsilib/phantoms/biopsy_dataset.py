@@ -74,15 +74,16 @@ def render_patient(patient: int, folder: Folder, images: int, seed: int) -> Reco
 
 def _image(rendered: BiopsyImage, id: int) -> Image:
     height, width = rendered.pixels.shape[:2]
-    return Image(
-        id=id,
-        file_name=f"images/{rendered.patient_id}/{rendered.name}.png",
-        width=width,
-        height=height,
-        patient_id=rendered.patient_id,
-        um_per_px=round(rendered.um_per_px, 6),
-        **{"kind": rendered.kind},
-    )
+    record = {
+        "id": id,
+        "file_name": f"images/{rendered.patient_id}/{rendered.name}.png",
+        "width": width,
+        "height": height,
+        "patient_id": rendered.patient_id,
+        "um_per_px": round(rendered.um_per_px, 6),
+        "kind": rendered.kind,
+    }
+    return Image.model_validate(record)
 
 
 def _annotations(rendered: BiopsyImage, image_id: int, first_id: int) -> list[Annotation]:

@@ -19,7 +19,7 @@ def noise_field(rng: np.random.Generator, shape: tuple[int, int], grain: float) 
     """Zero-mean, unit-variance noise (H, W) whose grain is about `grain` px."""
     step = max(1, int(grain / 2.5))
     height, width = (side // step + 4 for side in shape)
-    field = rng.standard_normal((height, width), dtype=np.float32)
+    field: Picture = rng.standard_normal((height, width), dtype=np.float32)
     field = cv2.GaussianBlur(field, (0, 0), max(grain / step, 0.4))
     field = cv2.resize(field, (width * step, height * step), interpolation=cv2.INTER_CUBIC)[: shape[0], : shape[1]]
     return (field - field.mean()) / field.std()

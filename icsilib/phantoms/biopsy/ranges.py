@@ -37,7 +37,7 @@ class BiopsyRanges:
     # tissue
     tubules: Range = (0, 3)  # of a dense image
     tubule_width: Range = (90.0, 220.0)
-    fibres: Range = (0, 9)  # threads without a head, which pass for tails
+    fibres: Range = (0, 4)  # threads without a head, which pass for tails
     # view
     um_per_px_dense: Range = (0.24, 0.42)
     um_per_px_diffuse: Range = (0.30, 0.60)

@@ -244,11 +244,12 @@ def _add_tubules(canvas: Canvas, rng: np.random.Generator, ranges: BiopsyRanges)
             path + side * normal * ((half + ragged) / canvas.um_per_px)[:, None]
             for side, ragged in zip((-1, 1), wall, strict=True)
         ]
-        canvas.add(np.concatenate([sides[0], sides[1][::-1]]), 2.0, rng.uniform(0.08, 0.25), 2.5)
-        for _ in range(int(len(path) * half / 45)):
-            place = path[rng.integers(len(path))] + rng.normal(0, 0.45 * half, 2) / canvas.um_per_px
-            outline = place + blob(rng, rng.uniform(6, 14), 0.1) / canvas.um_per_px
-            canvas.add(outline, rng.uniform(0.4, 1.2), rng.uniform(0.0, 0.12), 0.7)
+        canvas.add(np.concatenate([sides[0], sides[1][::-1]]), 1.2, rng.uniform(0.05, 0.15), 2.0)
+        spread = rng.uniform(0.35, 0.6) * half
+        for _ in range(int(len(path) * half / 14)):
+            place = path[rng.integers(len(path))] + rng.normal(0, spread, 2) / canvas.um_per_px
+            outline = place + blob(rng, rng.uniform(6, 15), 0.12) / canvas.um_per_px
+            canvas.add(outline, rng.uniform(0.3, 1.2), rng.uniform(0.0, 0.07), rng.choice([0.5, 1.0, 2.0]))
 
 
 def _photograph(
