@@ -156,7 +156,9 @@ def polygon_annotation(
     )
 
 
-def tip_annotation(id: int, image_id: int, tip: Sequence[float], visible: bool = True, **who: Any) -> Annotation:
+def tip_annotation(
+    id: int, image_id: int, tip: Sequence[float] | NDArray[np.float64], visible: bool = True, **who: Any
+) -> Annotation:
     """Annotation of the needle tip (x, y) in px as a COCO keypoint."""
     x, y = round(float(tip[0]), 3), round(float(tip[1]), 3)
     return Annotation(
@@ -171,7 +173,9 @@ def tip_annotation(id: int, image_id: int, tip: Sequence[float], visible: bool =
     )
 
 
-def box_annotation(id: int, image_id: int, category: Category, box: Sequence[float], **who: Any) -> Annotation:
+def box_annotation(
+    id: int, image_id: int, category: Category, box: Sequence[float] | NDArray[np.float64], **who: Any
+) -> Annotation:
     """Annotation of one object from its box (x, y, width, height) in px."""
     x, y, width, height = (float(value) for value in box)
     return Annotation(
