@@ -5,6 +5,7 @@ Everything in view adds to two maps: `height`, the optical thickness that relief
 (a slightly defocused bright field shows dark rims with bright halos), less the absorption.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -99,15 +100,27 @@ class Canvas:
         self.height[window] += height * shape_map
         self.absorption[window] += absorption * shape_map
 
-    def add_line(self, line: Points, width: float, height: float, absorption: float, blur: float = 0.3) -> None:
-        """Add a line (N, 2) in px, `width` px wide."""
-        part = self._part(line, width + 3 * blur / self.um_per_px + 2)
+    def add_lines(
+        self, strokes: list[tuple[Points, float, float]], height: float, absorption: float, blur: float = 0.3
+    ) -> None:
+        """Add lines (N, 2) in px that form one thread, each with its width in px and its strength."""
+        widest = max(width for _, width, _ in strokes)
+        part = self._part(np.concatenate([line for line, _, _ in strokes]), widest + 3 * blur / self.um_per_px + 2)
         if part is None:
             return
         window, corner, shape = part
-        drawn = cv2.GaussianBlur(stroked([line - corner], shape, width), (0, 0), max(blur / self.um_per_px, 0.3))
+        drawn: Picture = np.zeros(shape, np.float32)
+        for line, width, strength in strokes:  # the larger, not the sum, where two meet
+            drawn = np.maximum(drawn, strength * stroked([line - corner], shape, width))
+        drawn = cv2.GaussianBlur(drawn, (0, 0), max(blur / self.um_per_px, 0.3))
         self.height[window] += height * drawn
         self.absorption[window] += absorption * drawn
+
+    def crowding(self, place: Points, reach: float) -> float:
+        """Mean optical thickness within `reach` µm of a place (2,) in px."""
+        x, y = place.astype(int)
+        side = int(reach / self.um_per_px)
+        return float(self.height[max(y - side, 0) : y + side, max(x - side, 0) : x + side].mean())
 
     def _part(self, points: Points, margin: float) -> tuple[tuple[slice, slice], Points, tuple[int, int]] | None:
         """The part of the maps that points with a margin cover: its slices, its corner, its shape."""
@@ -148,18 +161,21 @@ def biopsy_image(seed: int, number: int, ranges: BiopsyRanges | None = None, noi
 
 
 def _place_sperm(canvas: Canvas, rng: np.random.Generator, ranges: BiopsyRanges) -> Sperm:
-    """Draw one spermatozoon, its head well inside the image, in the way of its phenotype."""
+    """Draw one spermatozoon in the way of its phenotype: head well inside the image, where it is least crowded."""
     height, width = canvas.shape
     phenotype = str(rng.choice(PHENOTYPES, p=ranges.phenotype_shares))
-    place = rng.uniform([0.04 * width, 0.06 * height], [0.96 * width, 0.94 * height])
+    places = rng.uniform([0.04 * width, 0.06 * height], [0.96 * width, 0.94 * height], (ranges.places, 2))
+    place = min(places, key=lambda candidate: canvas.crowding(candidate, 20.0))
     sperm = draw_sperm(rng, phenotype, place, canvas.um_per_px, ranges)
     blur = rng.uniform(1.2, 2.2) if phenotype == "out_of_focus" else 0.35
     thick, dark = rng.uniform(*ranges.sperm_height), rng.uniform(*ranges.sperm_absorption)
     for head in sperm.heads:
         canvas.add(head, thick, dark, blur)
-    if sperm.midpiece is not None and sperm.tail is not None:
-        canvas.add_line(sperm.midpiece, sperm.midpiece_width, 0.6 * thick, 0.5 * dark, blur)
-        canvas.add_line(sperm.tail, sperm.tail_width, 0.45 * thick, 0.3 * dark, blur)
+    if sperm.tail is not None:
+        faint = rng.uniform(*ranges.tail_strength)
+        midpiece, *tail = sperm.strokes()
+        strokes = [(*midpiece, 0.6), *((*piece, faint) for piece in tail)]
+        canvas.add_lines(strokes, thick, dark, blur)
     if phenotype == "occluded":
         over = sperm.heads[0].mean(axis=0) if rng.random() < 0.5 or sperm.tail is None else sperm.tail[20]
         cover = over + rng.normal(0, 2.0, 2) / canvas.um_per_px
@@ -168,7 +184,7 @@ def _place_sperm(canvas: Canvas, rng: np.random.Generator, ranges: BiopsyRanges)
 
 
 def _add_cells(canvas: Canvas, rng: np.random.Generator, ranges: BiopsyRanges, kind: str, richness: float) -> None:
-    """Scatter the cells and particles that share the field with the sperm."""
+    """Scatter the cells and particles that share the field with the sperm; in dense tissue many lie in clumps."""
     draw = {
         "red_cell": _red_cell,
         "white_cell": _white_cell,
@@ -176,15 +192,24 @@ def _add_cells(canvas: Canvas, rng: np.random.Generator, ranges: BiopsyRanges, k
         "epithelial_cell": _epithelial_cell,
         "debris": _debris,
     }
-    height, width = canvas.shape
+    size = np.array(canvas.shape[::-1], dtype=float)
+    middles = rng.uniform([0, 0], size, (int(rng.uniform(*ranges.clumps)), 2))
+    reach = rng.uniform(*ranges.clump_size, len(middles)) / canvas.um_per_px
+    clumped = rng.uniform(*ranges.clump_share) if kind == "dense" else 0.0
     for name, (dense, diffuse) in ranges.cells.items():
         for _ in range(int(rng.uniform(*(dense if kind == "dense" else diffuse)) * richness)):
-            draw[name](canvas, rng, rng.uniform([0, 0], [width, height]))
+            place = rng.uniform([0, 0], size)
+            if rng.random() < clumped:
+                clump = int(rng.integers(len(middles)))
+                place = middles[clump] + rng.normal(0, reach[clump], 2)
+            if rng.random() < ranges.floating_share:
+                _floating(canvas, rng, place, ranges)
+            else:
+                draw[name](canvas, rng, place)
     for _ in range(int(rng.uniform(*ranges.fibres))):
         line = np.cumsum(_wander(rng, int(rng.integers(15, 60))) / canvas.um_per_px, axis=0)
-        canvas.add_line(
-            rng.uniform([0, 0], [width, height]) + line, rng.uniform(0.5, 1.2) / canvas.um_per_px, 0.6, 0.08
-        )
+        strokes = [(rng.uniform([0, 0], size) + line, rng.uniform(0.4, 1.1) / canvas.um_per_px, 1.0)]
+        canvas.add_lines(strokes, rng.uniform(*ranges.fibre_height), 0.08)
 
 
 def _wander(rng: np.random.Generator, steps: int) -> Points:
@@ -225,6 +250,12 @@ def _epithelial_cell(canvas: Canvas, rng: np.random.Generator, place: Points) ->
     canvas.add(nucleus + blob(rng, 1.6, 0.1) / canvas.um_per_px, 0.6, 0.2, 0.3)
 
 
+def _floating(canvas: Canvas, rng: np.random.Generator, place: Points, ranges: BiopsyRanges) -> None:
+    """A cell above or below the focus, of which only a blurred disc is seen."""
+    outline = place + blob(rng, rng.uniform(6, 16), 0.05) / canvas.um_per_px
+    canvas.add(outline, rng.uniform(0.8, 1.8), rng.uniform(0.02, 0.15), rng.uniform(*ranges.floating_blur))
+
+
 def _debris(canvas: Canvas, rng: np.random.Generator, place: Points) -> None:
     blur = rng.choice([0.25, 0.4, 1.5], p=[0.5, 0.3, 0.2])
     outline = place + blob(rng, rng.exponential(1.2) + 0.8, 0.4) / canvas.um_per_px
@@ -260,9 +291,9 @@ def _photograph(
     field = np.full(shape, look.level, np.float32)
     if noise:
         field += rng.uniform(*ranges.mottle) * noise_field(rng, shape, 30 * scale)
-        y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32) / shape[1]
+        y, x = (axis.astype(np.float32) / shape[1] for axis in np.ogrid[0 : shape[0], 0 : shape[1]])
         turn = rng.uniform(0, 2 * np.pi)
-        field += rng.uniform(*ranges.field_gradient) * (np.cos(turn) * (x - 0.5) + np.sin(turn) * (y - 0.3))
+        field += rng.uniform(*ranges.field_gradient) * (math.cos(turn) * (x - 0.5) + math.sin(turn) * (y - 0.3))
     smooth = cv2.GaussianBlur(canvas.height, (0, 0), 0.35 * scale)
     halo = smooth - cv2.GaussianBlur(smooth, (0, 0), 1.3 * scale)
     image = field + 0.5 * np.tanh(look.relief * scale * relief_of(smooth, look.direction)) - look.phase * halo
@@ -284,14 +315,14 @@ def _photograph(
 def _artefacts(image: Picture, rng: np.random.Generator, ranges: BiopsyRanges) -> Picture:
     """Glare and diffraction rings of the raw image, before the preprocessing that the paper names."""
     height, width = image.shape
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    y, x = (axis.astype(np.float32) for axis in np.ogrid[0:height, 0:width])
     if rng.random() < ranges.glare_share:
-        place, size = rng.uniform([0, 0], [width, height]), rng.uniform(0.06, 0.25) * height
+        place, size = rng.uniform([0, 0], [width, height]).tolist(), rng.uniform(0.06, 0.25) * height
         distance = ((x - place[0]) ** 2 + (y - place[1]) ** 2) / size**2
         image = image + rng.uniform(0.15, 0.5) * np.exp(-distance)
     if rng.random() < ranges.rings_share:
         for _ in range(int(rng.integers(1, 5))):
-            place, pitch = rng.uniform([0, 0], [width, height]), rng.uniform(3, 7)
+            place, pitch = rng.uniform([0, 0], [width, height]).tolist(), rng.uniform(3, 7)
             radius = np.sqrt((x - place[0]) ** 2 + (y - place[1]) ** 2)
             fade = np.exp(-radius / rng.uniform(12, 40))
             image = image + rng.uniform(0.03, 0.12) * np.cos(2 * np.pi * radius / pitch) * fade

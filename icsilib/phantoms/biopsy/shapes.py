@@ -19,12 +19,20 @@ class Sperm:
     midpiece_width: float
     tail_width: float
 
+    def strokes(self) -> list[tuple[Points, float]]:
+        """Midpiece and tail as lines (N, 2) with their width in px; the tail in pieces that taper to half."""
+        if self.midpiece is None or self.tail is None:
+            return []
+        starts = range(0, len(self.tail) - 1, 7)
+        widths = self.tail_width * np.linspace(1, 0.5, len(starts))
+        pieces = [(self.tail[start : start + 8], float(width)) for start, width in zip(starts, widths, strict=True)]
+        return [(self.midpiece, self.midpiece_width), *pieces]
+
     def box(self, height: int, width: int) -> Points:
         """The whole visible spermatozoon, head to end of tail, as x, y, width, height within the image."""
         points = [*self.heads]
-        for line, thickness in ((self.midpiece, self.midpiece_width), (self.tail, self.tail_width)):
-            if line is not None:
-                points += [line - thickness / 2, line + thickness / 2]
+        for line, thickness in self.strokes():
+            points += [line - thickness / 2, line + thickness / 2]
         corners = np.concatenate(points)
         low = np.clip(corners.min(axis=0), 0, [width, height])
         high = np.clip(corners.max(axis=0), 0, [width, height])
@@ -71,15 +79,18 @@ def _deformed_heads(rng: np.random.Generator, length: float, width: float) -> li
 
 
 def _tail(rng: np.random.Generator, phenotype: str, start: Points, ranges: BiopsyRanges) -> Points:
-    """Midline of a tail that leaves `start` backwards and swings; a bent one turns sharply near the midpiece."""
+    """Midline of a tail that leaves `start` backwards and swings; a bent one turns sharply or coils up."""
     length = rng.uniform(*ranges.tail_length) * (rng.uniform(0.3, 0.8) if phenotype == "deformed" else 1.0)
     share = np.linspace(0, 1, 50)
     swing = rng.uniform(*ranges.tail_swing)
     heading = np.pi + swing * np.sin(np.pi * rng.uniform(*ranges.tail_waves) * share + rng.uniform(0, 0.6))
     heading = heading + rng.normal(0, 0.5) * share
     if phenotype == "bent_tail":
-        where, angle = rng.uniform(0.02, 0.3), rng.choice([-1, 1]) * rng.uniform(*ranges.bend)
-        heading = heading + angle / (1 + np.exp(-(share - where) / 0.015))
+        where, side = rng.uniform(0.02, 0.3), rng.choice([-1, 1])
+        if rng.random() < ranges.coiled_share:
+            heading = heading + side * rng.uniform(*ranges.coil) * np.maximum(share - where, 0)
+        else:
+            heading = heading + side * rng.uniform(*ranges.bend) / (1 + np.exp(-(share - where) / 0.015))
     steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * length / len(share)
     return start + np.concatenate([[[0.0, 0.0]], np.cumsum(steps, axis=0)])
 
@@ -93,8 +104,7 @@ def _ellipse(length: float, width: float, taper: float) -> Points:
 
 def blob(rng: np.random.Generator, diameter: float, roughness: float) -> Points:
     """A closed outline of about `diameter`, ragged by `roughness`."""
-    turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    radius = 1 + sum(
-        roughness / order * rng.normal() * np.cos(order * turn + rng.uniform(0, 6.3)) for order in range(2, 9)
-    )
-    return diameter / 2 * np.maximum(radius, 0.3)[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    turn, order = np.linspace(0, 2 * np.pi, 40, endpoint=False), np.arange(2, 9)
+    waves = np.cos(order[:, None] * turn + rng.uniform(0, 6.3, (len(order), 1)))
+    radius = np.maximum(1 + (roughness / order * rng.normal(size=len(order))) @ waves, 0.3)
+    return diameter / 2 * radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
