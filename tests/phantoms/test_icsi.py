@@ -50,13 +50,13 @@ def test_the_polygon_lies_on_the_rendered_membrane(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(50))
 def test_the_tip_is_the_end_of_the_rendered_needle(seed: int) -> None:
     frame = at(seed, NEEDLE, 0.2 + (seed % 10) / 20)
-    if frame.tip is None:
-        pytest.skip("the needle is outside the frame")
+    assert frame.tip is not None
     y, x = np.nonzero(frame.image < frame.image.max() - 60)
     dark = np.stack([x, y], axis=1) + 0.5
-    end = dark[np.argmax(dark @ frame.tip_axis)]
-    assert np.linalg.norm(end - frame.tip) < 2.0
-    assert abs((end - frame.tip) @ frame.tip_axis) < 1.0
+    reach = (dark - frame.tip) @ frame.tip_axis
+    sideways = (dark - frame.tip) @ [-frame.tip_axis[1], frame.tip_axis[0]]
+    end = reach.max(), sideways[reach > reach.max() - 0.7].mean()  # the middle of the foremost pixels
+    assert np.hypot(*end) < 1.0
 
 
 def test_a_procedure_is_the_same_whenever_and_in_whatever_order_it_is_rendered() -> None:
@@ -70,7 +70,7 @@ def test_a_procedure_is_the_same_whenever_and_in_whatever_order_it_is_rendered()
 
 def test_the_tip_is_absent_exactly_where_it_cannot_be_seen() -> None:
     absent = present = 0
-    for video in range(12):
+    for video in range(16):
         rendered = procedure(0, video, 64)
         for index in range(0, rendered.n_frames, 7):
             frame, position = rendered.frame(index), rendered.scene.tip_at(rendered.timeline.tip[index])

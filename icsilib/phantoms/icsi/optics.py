@@ -22,6 +22,7 @@ class Look:
     rim: float  # width of the membrane's relief, of the radius
     cytoplasm_level: float
     zona_level: float
+    zona_inner_edge: float
     membrane_line: float
     membrane_halo: float
     granularity: float
@@ -58,6 +59,7 @@ def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges) -> Look:
         rim=draw(ranges.rim_width),
         cytoplasm_level=draw(ranges.cytoplasm_level),
         zona_level=draw(ranges.zona_level),
+        zona_inner_edge=draw(ranges.zona_inner_edge),
         membrane_line=draw(ranges.membrane_line),
         membrane_halo=draw(ranges.membrane_halo) * float(rng.random() < 0.5),
         granularity=draw(ranges.granularity),

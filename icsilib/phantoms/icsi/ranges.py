@@ -8,8 +8,9 @@ cytoplasm 105-125 µm and zona 13-20 µm, Goyanes et al. 1990 (Hum Reprod 5:613)
 (Hum Reprod 10:1189); holding and injection pipettes, Palermo et al. 1992 (Lancet 340:17) and Nagy et al.,
 "Intracytoplasmic sperm injection" in Textbook of ART (5th ed., ch. 13): injection needle 5-7 µm outer
 diameter with a bevel of 30-50°, holding pipette 60-140 µm outer and 15-35 µm inner diameter; membrane
-behaviour at injection (funnel, sudden or aspiration breakage), Nagy et al. 1995 (Hum Reprod 10:2642) and
-Ebner et al. 2001 (Fertil Steril 75:715); relief of modulation contrast, Hoffman & Gross 1975 (Appl Opt 14:1169).
+behaviour at injection, Nagy et al. 1995 (Hum Reprod 10:3171: broken by pricking alone or by suction) and Danfour &
+Elmahaishi 2010 (Middle East Fertil Soc J, doi 10.1016/j.mefs.2010.08.003: no, curved or funnel-shaped resistance);
+relief of modulation contrast, Hoffman & Gross 1975 (Appl Opt 14:1169).
 """
 
 from dataclasses import dataclass
@@ -47,12 +48,14 @@ class IcsiRanges:
     pipette_wall_level: Range = (-0.45, 0.3)
     pipette_edge_level: Range = (-0.95, -0.15)
     pipette_bore_level: Range = (-0.35, 0.75)
+    pipette_flare: Range = (1.0, 2.4)  # bore in the shaft, of the bore at the mouth
     pipette_rounding: Range = (0.12, 0.5)  # radius of the fire-polished tip, of the outer radius
     # injection needle
     needle_diameter: Range = (5.0, 7.0)
     needle_angle: Range = (-16.0, 16.0)
     needle_taper: Range = (0.0, 0.035)  # growth of the half-width per unit length behind the tip
     needle_bevel: Range = (25.0, 50.0)
+    needle_spike: Range = (0.0, 3.0)  # length of the fine point before the bevel
     needle_edge_level: Range = (-0.75, -0.12)
     needle_lumen_level: Range = (-0.1, 0.35)
     needle_fade: Range = (0.0, 0.7)  # contrast lost towards the far end of the shaft
@@ -65,9 +68,12 @@ class IcsiRanges:
     breakthrough_depth: Range = (0.25, 0.95)  # of the radius, indentation at which the oolemma gives way
     funnel_width: Range = (0.08, 0.28)  # of the radius
     kidney: Range = (0.15, 0.6)  # share of the indentation that is broad instead of funnel-like
+    funnel_left: Range = (0.02, 0.2)  # share of the indentation that stays beside the needle once broken
+    zona_dent: Range = (0.04, 0.18)  # of the radius, how far the zona yields before it is pierced
+    zona_inner_edge: Range = (0.0, 0.8)  # of the zona's height, lost towards the perivitelline space
     aspiration_breakage_share: float = 0.35
     # view
-    um_per_px_512: Range = (0.30, 0.62)  # at 512 px; each kit takes a part of the range
+    um_per_px_512: Range = (0.30, 0.72)  # at 512 px; each kit takes a part of the range
     off_centre: Range = (-0.10, 0.10)  # of the side
     roll: Range = (-20.0, 20.0)
     mirrored_share: float = 0.5

@@ -77,7 +77,7 @@ class Procedure:
         inside = bool(np.all(tip > 1) and np.all(tip < scene.size - 1))
         visible = inside and not time.hidden[index]
         image = self._scenery.copy()
-        self._add_oocyte(image, oolemma, scene.zona_at(time.zona_indentation[index]))
+        self._add_oocyte(image, oolemma, scene.zona_at(time.zona_indentation[index]), time.indentation[index])
         if time.sperm_released[index]:
             left = scene.tip_at(time.deepest) + 6 * scene.u / scene.um_per_px
             image += 0.35 * self.look.sperm_level * self._sperm(left)
@@ -154,7 +154,7 @@ class Procedure:
         outer, bore = filled(outline, scene.shape), filled(scene.bore, scene.shape)
         width = rng.uniform(1.2, 4.5) / scene.um_per_px
         edges = stroked([outline], scene.shape, width, closed=True)
-        inner = stroked([scene.bore[:2], scene.bore[2:]], scene.shape, 0.6 * width)
+        inner = stroked(np.split(scene.bore, 2), scene.shape, 0.6 * width)
         halo = stroked([outline], scene.shape, 2.2 * width, closed=True) - edges
         layer = look.wall_level * (outer - bore) + look.bore_level * bore + 0.25 * rng.random() * halo * outer
         layer += look.edge_level * np.maximum(edges, rng.uniform(0.3, 1.0) * inner)
@@ -218,20 +218,26 @@ class Procedure:
         circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
         rings = [lobe[:2] + lobe[2] * circle for lobe in self.scene.lobes]
         width = rng.uniform(1.0, 3.0) / self.um_per_px
-        drawn = cv2.GaussianBlur(stroked(rings, self.scene.shape, width, closed=True), (0, 0), 0.5 * width)
+        drawn: Picture = np.zeros(self.scene.shape, np.float32)
+        for ring in rings:  # from far to near: a nearer cell hides most of what lies behind it
+            drawn *= 1 - 0.8 * filled(ring, self.scene.shape)
+            drawn = np.maximum(drawn, stroked([ring], self.scene.shape, width, closed=True))
+        drawn = cv2.GaussianBlur(drawn, (0, 0), 0.5 * width)
         return (drawn * rng.uniform(2, 7) / self.um_per_px).astype(np.float32)
 
-    def _add_oocyte(self, image: Picture, oolemma: Points, zona: Points) -> None:
+    def _add_oocyte(self, image: Picture, oolemma: Points, zona: Points, indentation: float) -> None:
         scene, look = self.scene, self.look
         granules, inclusions, zona_grain, speckle = self._grain
+        granules, inclusions, speckle = (scene.carried(layer, indentation) for layer in (granules, inclusions, speckle))
         cell, shell = filled(oolemma, scene.shape), filled(zona, scene.shape)
-        inward = cv2.distanceTransform((cell > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-        into_zona = cv2.distanceTransform((shell > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+        inward, into_zona = _depth_inside(oolemma, scene), _depth_inside(zona, scene)
         height = _cap(inward, look.rim * scene.radius) * 0.5 * look.rim * scene.radius
-        height += _cap(inward, 0.8 * scene.radius) * 0.22 * scene.radius
+        height += _softened(_cap(inward, 0.8 * scene.radius), 0.03 * scene.radius) * 0.22 * scene.radius
         height += (granules + inclusions) * _cap(inward, 0.15 * scene.radius)
-        ring = shell * (1 - cell)
-        height += _cap(into_zona, 0.9 * scene.zona_thickness) * 0.35 * scene.zona_thickness
+        band = np.clip(0.5 + (scene.zona_thickness - into_zona) * scene.um_per_px / 1.5, 0, 1)
+        ring = shell * (1 - cell) * band
+        rise = 1 - look.zona_inner_edge * (1 - band) * (1 - cell)
+        height += _cap(into_zona, 0.9 * scene.zona_thickness) * 0.35 * scene.zona_thickness * rise
         height += zona_grain * ring
         height += self._polar_body * (1 - cell)
         slope = relief_of(cv2.GaussianBlur(height, (0, 0), 0.5 + 0.4 / scene.um_per_px), look.direction)
@@ -251,8 +257,8 @@ class Procedure:
     def _add_needle(self, image: Picture, tip: Points, oolemma: Points, sperm_inside: bool, aspirated: float) -> None:
         scene, look = self.scene, self.look
         wall = 1.1 / scene.um_per_px
-        # The strokes end round, half their width beyond their last point; the tip is where they end.
-        straight, bevelled = scene.needle(tip - 0.5 * max(wall, 1.0) * scene.u)
+        # The strokes end round, half their width and a soft pixel's half beyond their last point: there is the tip.
+        straight, bevelled = scene.needle(tip - 0.5 * (max(round(wall), 1) + 1) * scene.u)
         shaft = filled(np.concatenate([straight, bevelled[::-1]]), scene.shape)
         edges = stroked([straight, bevelled], scene.shape, wall)
         layer = look.needle_edge * edges + look.needle_lumen * shaft * (1 - edges)
@@ -260,7 +266,7 @@ class Procedure:
             drawn = _along(tip, -scene.u, scene.size) < aspirated / scene.um_per_px
             layer += (look.cytoplasm_level - look.needle_lumen) * shaft * (1 - edges) * drawn
         if sperm_inside:
-            layer -= 0.35 * self._sperm(tip - scene.u * 14 / scene.um_per_px)
+            layer += look.sperm_level * self._sperm(tip - scene.u * 14 / scene.um_per_px)
         strength = 1 - (1 - look.needle_inside) * filled(oolemma, scene.shape)
         behind = _along(tip, -scene.u, scene.size) / scene.size
         strength *= 1 - look.needle_fade * np.clip(behind * 1.5, 0, 1)
@@ -316,9 +322,24 @@ def _along(origin: Points, direction: Points, size: int) -> Picture:
     return (x[None, :] + y[:, None]).astype(np.float32)
 
 
+def _depth_inside(outline: Points, scene: Scene) -> Picture:
+    """Distance (S, S) in px of every pixel from a polygon's outside, the part beyond the frame's border considered."""
+    margin = int(1.2 * scene.zona_thickness) + 2
+    inside = filled(outline + margin, (scene.size + 2 * margin, scene.size + 2 * margin)) > 0.5
+    depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(depth[margin:-margin, margin:-margin])
+
+
+def _softened(picture: Picture, sigma: float) -> Picture:
+    """The picture blurred by `sigma` px, at a quarter of the resolution."""
+    small = cv2.resize(picture, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), max(sigma / 4, 0.3))
+    return np.asarray(cv2.resize(small, picture.shape[::-1], interpolation=cv2.INTER_LINEAR))
+
+
 def _cap(distance: Picture, width: float) -> Picture:
     """Height of a rounded edge: 0 outside, a quarter circle over `width` px, 1 further in."""
-    return np.sqrt(1 - (1 - np.minimum(distance / width, 1)) ** 2)
+    return cv2.sqrt(1 - (1 - np.minimum(distance * np.float32(1 / width), 1)) ** 2)
 
 
 def _bump(place: Points, radius: float, size: int) -> Picture:

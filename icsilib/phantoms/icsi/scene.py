@@ -6,6 +6,7 @@ needle travels, `across` the distance from its axis. The truth is taken from thi
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,11 +34,12 @@ class Scene:
     funnel: float  # width of the funnel, in radii
     kidney: float  # broad share of the indentation
     pipette: Points | None  # (N, 2) outer outline; None for a cell that lies free
-    bore: Points  # (4, 2)
+    bore: Points  # (2K, 2): one wall, then the other
     pipette_direction: Points  # (2,) from its base to the oocyte
     needle_diameter: float
     needle_taper: float
     needle_bevel: float  # radians
+    needle_spike: float
     bevel_side: float  # +1 or -1
 
     @property
@@ -48,6 +50,21 @@ class Scene:
     def oolemma(self, indentation: float) -> Points:
         """The oolemma (N, 2) when its apex has been pushed `indentation` radii along the needle's axis."""
         return self._pushed(self.outline, indentation * self.radius, self.funnel, self.kidney)
+
+    def carried(self, texture: NDArray[np.float32], indentation: float) -> NDArray[np.float32]:
+        """A texture (S, S) of the cytoplasm, pushed along with the oolemma; it crowds ahead of the needle."""
+        if abs(indentation) < 0.01:
+            return texture
+        step = max(1, self.size // 64)
+        places = np.arange(0, self.size + step, step, dtype=float)
+        grid = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
+        source = 2 * grid - self._pushed(grid, indentation * self.radius, self.funnel, self.kidney)
+        coarse = (source - 0.5).reshape(len(places), len(places), 2).astype(np.float32)
+        inner = (np.arange(self.size, dtype=np.float32) + 0.5) / step
+        at = np.broadcast_to(inner, (self.size, self.size))
+        maps = cv2.remap(coarse, at, np.ascontiguousarray(at.T), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        x, y = np.ascontiguousarray(np.moveaxis(np.asarray(maps), 2, 0))
+        return np.asarray(cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
 
     def zona_at(self, indentation: float) -> Points:
         """The zona's outer surface (N, 2), indented by `indentation` radii."""
@@ -79,10 +96,12 @@ class Scene:
     def needle(self, tip: Points) -> tuple[Points, Points]:
         """The two edges (M, 2) of the needle, both from the tip to far outside the frame."""
         width, length = self.needle_diameter, 2.5 * self.size
-        shoulder = width / np.tan(self.needle_bevel)
+        slope, spike = np.tan(self.needle_bevel), self.needle_spike
+        rise = min(0.12 * width, 0.5 * slope * spike)  # the spike is finer than the bevel
+        shoulder = (width - rise) / slope
         spread = self.needle_taper * length
         straight = np.array([[0.0, 0.0], [length, -spread]])
-        bevelled = np.array([[0.0, 0.0], [shoulder, width], [length, width + spread]])
+        bevelled = np.array([[0.0, 0.0], [spike, rise], [spike + shoulder, width], [length, width + spread]])
         axes = np.stack([-self.u, self.normal * self.bevel_side])
         return tip + straight @ axes, tip + bevelled @ axes
 
@@ -127,6 +146,7 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
         outer_half,
         inner_half,
         draw(ranges.pipette_rounding),
+        draw(ranges.pipette_flare),
         size,
     )
     body = centre + (radius + gap - 0.75 * body_radius) * np.array([np.cos(body_angle), np.sin(body_angle)])
@@ -151,6 +171,7 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
         needle_diameter=draw(ranges.needle_diameter) / um_per_px,
         needle_taper=draw(ranges.needle_taper),
         needle_bevel=np.radians(draw(ranges.needle_bevel)),
+        needle_spike=draw(ranges.needle_spike) / um_per_px,
         bevel_side=float(rng.choice([-1.0, 1.0])),
     )
 
@@ -214,7 +235,7 @@ def _drawn_in(zona: Points, centre: Points, direction: Points, half: float, dept
 
 
 def _pipette(
-    tip: Points, direction: Points, outer: float, inner: float, rounding: float, size: int
+    tip: Points, direction: Points, outer: float, inner: float, rounding: float, flare: float, size: int
 ) -> tuple[Points, Points]:
     """Outer outline with a fire-polished tip, and the bore, both from far outside the frame to the tip."""
     length, radius = 2.5 * size, min(rounding * outer, outer - inner)
@@ -222,7 +243,10 @@ def _pipette(
     corner = np.stack([-radius + radius * np.sin(turn), outer - radius + radius * np.cos(turn)], axis=1)
     half = np.concatenate([[[-length, outer]], corner])
     outline = np.concatenate([half, half[::-1] * [1, -1]])
-    bore = np.array([[-length, inner], [0, inner], [0, -inner], [-length, -inner]])
+    deep = min(flare * inner, 0.82 * outer)
+    into = np.array([length, *np.linspace(2.5, 0.0, 16) * outer])
+    wall = np.stack([-into, deep - (deep - inner) * np.exp(-((into / (0.7 * outer)) ** 2))], axis=1)
+    bore = np.concatenate([wall, wall[::-1] * [1, -1]])
     axes = np.stack([direction, [-direction[1], direction[0]]])
     return tip + outline @ axes, tip + bore @ axes
 
@@ -245,4 +269,4 @@ def clip_to_frame(polygon: Points | None, size: int) -> Points | None:
             for piece in ([point] if here else []) + ([cut] if here != there else [])
         ]
         points = np.array(kept).reshape(-1, 2)
-    return points if len(points) >= 3 else None
+    return np.clip(points, 0, size) if len(points) >= 3 else None

@@ -1,7 +1,7 @@
 """The course of an ICSI procedure: where the needle is and how the oolemma answers, frame by frame.
 
 Distances along the needle's axis are in units of the oocyte's radius, measured from the oocyte's centre towards
-the needle: +1 is the membrane at rest, 0 the centre. Phases after Nagy et al. 1995 and Ebner et al. 2001.
+the needle: +1 is the membrane at rest, 0 the centre. Phases after Nagy et al. 1995 (Hum Reprod 10:3171).
 """
 
 from dataclasses import dataclass
@@ -64,8 +64,8 @@ def draw_timeline(
     return Timeline(
         phase=phase,
         tip=tip,
-        indentation=_indentation(tip, broken, phase, rng),
-        zona_indentation=_zona_indentation(tip, outer, broken),
+        indentation=_indentation(tip, broken, phase, rng, ranges),
+        zona_indentation=_zona_indentation(tip, outer, broken, rng.uniform(*ranges.zona_dent)),
         tremor=_tremor(rng, frames, operator.tremor),
         sperm_inside=np.array([PHASES.index(name) < PHASES.index("release") for name in phase]),
         sperm_released=np.array([PHASES.index(name) > PHASES.index("release") for name in phase]),
@@ -103,21 +103,21 @@ def _smooth_path(start: float, knots: dict[str, float], lasting: dict[str, int])
 
 
 def _indentation(
-    tip: NDArray[np.float64], broken: int, phase: list[str], rng: np.random.Generator
+    tip: NDArray[np.float64], broken: int, phase: list[str], rng: np.random.Generator, ranges: IcsiRanges
 ) -> NDArray[np.float64]:
     """Depth by which the oolemma gives way ahead of the tip; it relaxes within a third of a second once broken."""
     frames = np.arange(len(tip))
     pushed = np.maximum(1.0 - tip, 0.0)
-    rest = pushed[broken - 1] * rng.uniform(0.02, 0.12)
+    rest = pushed[broken - 1] * rng.uniform(*ranges.funnel_left)
     relaxing = rest + (pushed[broken - 1] - rest) * np.exp(-np.maximum(frames - broken, 0) / rng.uniform(1.0, 2.5))
-    relaxing *= np.exp(-np.maximum(frames - broken - 20, 0) / 25.0)
+    relaxing *= np.exp(-np.maximum(frames - broken - 20, 0) / 45.0)
     pulled = -0.06 * rng.random() * np.array([name == "withdrawal" for name in phase]) * (tip < 1.05)
     return np.where(frames < broken, pushed, relaxing + pulled)
 
 
-def _zona_indentation(tip: NDArray[np.float64], outer: float, broken: int) -> NDArray[np.float64]:
+def _zona_indentation(tip: NDArray[np.float64], outer: float, broken: int, depth: float) -> NDArray[np.float64]:
     """The zona yields a little before it is pierced, and comes back with the membrane."""
-    pushed = np.clip(outer - tip, 0.0, 0.09)
+    pushed = np.clip(outer - tip, 0.0, depth)
     return np.where(np.arange(len(tip)) < broken, pushed, pushed * 0.35)
 
 
