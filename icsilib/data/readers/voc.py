@@ -1,0 +1,51 @@
+"""Pascal VOC XML, one file an image. Its pixels are counted from 1 and its boxes include both ends.
+
+A box from xmin to xmax therefore spans the continuous coordinates xmin − 1 to xmax:
+
+    pixel      1     2     3            xmin = 2, xmax = 3 covers
+            |--.--|--.--|--.--|         x = 1 to x = 3
+    x       0     1     2     3
+"""
+
+from collections.abc import Iterator
+from pathlib import Path, PureWindowsPath
+from xml.etree import ElementTree
+
+from icsilib.data.readers.records import Picture, Record, Shape, Skipped, attempt, box, number, pixels, text
+from icsilib.data.readers.sources import parse_xml
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+FLAGS = ("pose", "truncated", "difficult", "occluded")
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Records of one XML file, or of every `*.xml` below a folder."""
+    for file in sorted(path.rglob("*.xml")) if path.is_dir() else [path]:
+        root = parse_xml(file)
+        if root.tag != "annotation":
+            yield Skipped(file.name, f"root element is {root.tag!r}, not 'annotation'", picture=True)
+            continue
+        key = str(file)
+        size = (pixels(root.findtext("size/width")), pixels(root.findtext("size/height")))
+        yield Picture(key, image_name(root, file.stem), *size)
+        for index, element in enumerate(root.iter("object"), start=1):
+            yield attempt(f"{file.name} object {index}", _shape, key, element)
+
+
+def image_name(root: ElementTree.Element, stem: str) -> str:
+    """Name of the image: of the `filename` and `path` written in the file, the one that fits the file's own name.
+
+    Both are often wrong, since people rename files after labelling and some tools write the XML's own name.
+    """
+    written = [PureWindowsPath(root.findtext(tag) or "").name for tag in ("filename", "path")]
+    images = [name for name in written if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+    return next((name for name in images if Path(name).stem == stem), images[0] if images else f"{stem}.png")
+
+
+def _shape(where: str, picture: str, element: ElementTree.Element) -> Shape:
+    xmin, ymin, xmax, ymax = (number(element.findtext(f"bndbox/{name}"), name) for name in CORNERS)
+    (xmin, xmax), (ymin, ymax) = sorted((xmin, xmax)), sorted((ymin, ymax))
+    flags = {name: value for name in FLAGS if (value := text(element.findtext(name)))}
+    about = {"attributes": flags} if flags else {}
+    return Shape(where, picture, "box", box(xmin - 1, ymin - 1, xmax, ymax), text(element.findtext("name")), about)
