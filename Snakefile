@@ -41,6 +41,7 @@ for name, chapter in CHAPTERS.items():
         input:
             source=chapter.source,
             library=chapter.library,
+            files=chapter.files,
             earlier=[executed(other) for other in chapter.after if other in CHAPTERS],
         output:
             notebook=executed(name),

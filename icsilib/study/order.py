@@ -20,12 +20,18 @@ class Chapter(BaseModel):
     after: list[str] = Field(default_factory=list)  # chapters that must have run before
     parameters: dict[str, Any] = Field(default_factory=dict)
     all_cores: bool = False  # trains or times something, so it runs alone
+    also: list[str] = Field(default_factory=list)  # patterns of other files that it reads, from the root
     needs_data: str | None = None  # name in the data manifest without which the chapter is left out
 
     @property
     def source(self) -> Path:
         """The notebook's file."""
         return ROOT / "notebooks" / f"{self.notebook}.ipynb"
+
+    @property
+    def files(self) -> list[Path]:
+        """Files, other than code, that the notebook reads."""
+        return sorted(path for pattern in self.also for path in ROOT.glob(pattern))
 
     @property
     def library(self) -> list[Path]:

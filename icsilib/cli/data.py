@@ -1,0 +1,84 @@
+"""`icsi data`: what data the study can use, getting it, checking it."""
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+data = typer.Typer(no_args_is_help=True, help="The study's data sets: list, fetch, verify.")
+
+Name = Annotated[str, typer.Argument(help="Name of a data set, as `icsi data list` shows it.")]
+
+
+@data.command("list")
+def list_() -> None:
+    """Every data set and weight file of the study, with kind, size, licence and whether it is here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from icsilib.data.manifest import ManifestError, data_root, load_manifest
+
+    table = Table(box=None)
+    for column in ("name", "kind", "files", "MB", "here"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what, and its licence")
+    try:
+        entries = load_manifest().data
+    except ManifestError as error:
+        _fail(error)
+    for name, entry in entries.items():
+        files = entry.all_files()
+        size = f"{sum(file.bytes for file in files) / 1e6:.1f}" if files else ""
+        here = (data_root() / name).is_dir() and all((data_root() / name / file.path).is_file() for file in files)
+        what = f"{entry.title}. [dim]{entry.licence}[/dim]"
+        table.add_row(name, entry.kind, str(len(files) or ""), size, "yes" if here else "no", what)
+    Console().print(table)
+
+
+@data.command("fetch")
+def fetch_(
+    name: Name,
+    to: Annotated[Path | None, typer.Option(help="Folder; default: ICSILIB_DATA or data/, then the name.")] = None,
+) -> None:
+    """Get a data set from ICSILIB_MIRROR or its source; continues where a stopped fetch left off."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from icsilib.data.manifest import ManifestError, fetch, load_manifest
+
+    try:
+        manifest = load_manifest()
+        total = sum(file.bytes for file in manifest.entry(name).all_files())
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task(name, total=total)
+            folder = fetch(name, to, manifest, report=lambda file: progress.advance(task, file.bytes))
+    except (ManifestError, OSError) as error:
+        _fail(error)
+    typer.echo(folder)
+
+
+@data.command("verify")
+def verify(
+    name: Annotated[str | None, typer.Argument(help="One data set; default: all that are here.")] = None,
+) -> None:
+    """Compare fetched files with the manifest's checksums."""
+    from icsilib.data.manifest import ManifestError, data_root, faults, load_manifest
+
+    try:
+        manifest = load_manifest()
+        names = [name] if name else [each for each in manifest.data if (data_root() / each).is_dir()]
+        wrong = {each: list(faults(each, manifest)) for each in names if manifest.entry(each).all_files()}
+    except ManifestError as error:
+        _fail(error)
+    for each, found in wrong.items():
+        for file, fault in found:
+            typer.echo(f"{each}: {file.path}: {fault}; run `icsi data fetch {each}`", err=True)
+        typer.echo(f"{each}: {len(manifest.entry(each).all_files()) - len(found)} files right, {len(found)} wrong")
+    if any(wrong.values()):
+        raise typer.Exit(1)
+
+
+def _fail(error: Exception) -> NoReturn:
+    """End with the error's one line on standard error and exit code 1."""
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(1) from None

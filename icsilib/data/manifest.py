@@ -1,0 +1,256 @@
+"""The manifest: every data set and weight file that the study can use, where it comes from and on what terms.
+
+`data_manifest.yaml` holds one entry a data set. A `download` lists its files with SHA-256 and size, in a registry
+file beside this module when they are many; `generated` ones are rendered by a command; `user` ones are private or
+provided by hand, and the entry says what layout and counts they would have.
+"""
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+import pooch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from icsilib.files import atomic_path, sha256_of
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = ROOT / "data_manifest.yaml"
+REGISTRIES = Path(__file__).parent / "registry"
+Kind = Literal["download", "generated", "user"]
+
+
+class ManifestError(RuntimeError):
+    """The manifest or one of its data sets cannot be used; one line naming entry, cause and remedy."""
+
+
+class File(BaseModel):
+    """One file of a data set; `path` is relative to the data set's folder and to the entry's `base_url`."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        parts = PurePosixPath(path).parts
+        if not parts or path.startswith("/") or "\\" in path or ":" in parts[0] or ".." in parts:
+            raise ValueError(f"path {path!r} leaves the data set's folder; give a path inside it")
+        return path
+
+
+class Entry(BaseModel):
+    """One data set or weight file."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    kind: Kind
+    source: str  # a page that tells about it, or the command that makes it
+    licence: str
+    terms: str = ""
+    citation: str
+    notebooks: list[str] = Field(default_factory=list)
+    base_url: str | None = None  # of a download: files lie below it
+    registry: str | None = None  # name of a file in icsilib/data/registry that lists the files
+    files: list[File] = Field(default_factory=list)
+    layout: str = ""  # of data that a user provides
+    counts: dict[str, int] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)  # of generated data: settings → digest of its annotations
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Entry":
+        if self.kind == "download" and not (self.base_url and self.all_files()):
+            raise ValueError("a download needs base_url and files or a registry")
+        return self
+
+    def all_files(self) -> list[File]:
+        """The files listed in the entry and in its registry."""
+        return self.files + (_read_registry(self.registry) if self.registry else [])
+
+
+class Manifest(BaseModel):
+    """All entries by name."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: Literal[1]
+    data: dict[str, Entry]
+
+    def entry(self, name: str) -> Entry:
+        """The entry `name`; raises `ManifestError` naming the known ones."""
+        if name not in self.data:
+            raise ManifestError(f"{name}: not in the data manifest; known: {', '.join(self.data)}")
+        return self.data[name]
+
+
+def load_manifest(path: Path | str = MANIFEST) -> Manifest:
+    """Read and validate the manifest; raises `ManifestError` naming file, entry and remedy."""
+    path = Path(path)
+    try:
+        return Manifest.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError) as error:
+        raise ManifestError(f"{path}: cannot be read ({_first_line(error)}); restore the file") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or "file"
+        raise ManifestError(f"{path}: {where}: {first['msg']}; correct that entry") from None
+
+
+def _read_registry(name: str) -> list[File]:
+    if Path(name).name != name:
+        raise ValueError(f"registry {name!r} is not a plain file name")
+    lines = (REGISTRIES / name).read_text(encoding="utf-8").splitlines()
+    fields = (line.split(" ", 2) for line in lines if line and not line.startswith("#"))
+    return [File(sha256=digest, bytes=int(size), path=path) for digest, size, path in fields]
+
+
+def data_root() -> Path:
+    """Folder of all downloaded and user data: `ICSILIB_DATA`, or `data/` beside the library."""
+    return Path(os.environ.get("ICSILIB_DATA") or ROOT / "data")
+
+
+def mirror_root() -> Path | None:
+    """Folder named by `ICSILIB_MIRROR`, laid out as host/path, or None."""
+    named = os.environ.get("ICSILIB_MIRROR")
+    return Path(named) if named else None
+
+
+def fetch(
+    name: str,
+    to: Path | str | None = None,
+    manifest: Manifest | None = None,
+    report: Callable[[File], None] | None = None,
+) -> Path:
+    """Bring every file of `name` into its folder and return the folder; files already there and right are kept.
+
+    Each file is taken from the mirror, else downloaded, checked against its SHA-256 before it gets its name, and
+    passed to `report` when done. A stopped fetch continues. Raises `ManifestError`.
+    """
+    entry = (manifest or load_manifest()).entry(name)
+    folder = Path(to) if to else data_root() / name
+    if entry.kind != "download":
+        return _provided(name, entry, folder)
+    for file in entry.all_files():
+        target = _inside(name, folder, file.path)
+        if not _is_right(target, file):
+            _bring(name, entry, file, target)
+        if report:
+            report(file)
+    return folder
+
+
+def _provided(name: str, entry: Entry, folder: Path) -> Path:
+    """The folder of data that nobody can download, if it is there."""
+    missing = [file.path for file in entry.all_files() if not _is_right(folder / file.path, file)]
+    if folder.is_dir() and not missing:
+        return folder
+    if entry.kind == "generated":
+        raise ManifestError(f"{name}: is generated, not fetched; make it with `{entry.source}`")
+    raise ManifestError(f"{name}: is not public; put it into {folder} in this layout: {' '.join(entry.layout.split())}")
+
+
+def _bring(name: str, entry: Entry, file: File, target: Path) -> None:
+    """Copy from the mirror or download into a temporary file, check it, and only then give it its name."""
+    mirrored = _mirrored(entry, file)
+    with atomic_path(target) as partial:
+        if mirrored:
+            shutil.copyfile(mirrored, partial)
+        else:
+            _download(name, entry, file, partial)
+        _check(name, file, partial, mirrored or _url(entry, file))
+
+
+def _check(name: str, file: File, content: Path, origin: Path | str) -> None:
+    size = content.stat().st_size
+    if size != file.bytes:
+        raise ManifestError(
+            f"{name}: {origin} has {size} bytes, not {file.bytes}; it is truncated or replaced: get it again"
+        )
+    if sha256_of(content) != file.sha256:
+        raise ManifestError(f"{name}: {origin} has another SHA-256 than the manifest; do not use it, get it again")
+
+
+def _download(name: str, entry: Entry, file: File, partial: Path) -> None:
+    try:
+        pooch.HTTPDownloader(progressbar=False, timeout=30)(_url(entry, file), str(partial), None)
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors
+        host = urlsplit(str(entry.base_url)).netloc
+        raise ManifestError(
+            f"{name}: cannot get {file.path} from {host} ({type(error).__name__}); connect to the network, or set "
+            f"ICSILIB_MIRROR to a folder laid out as host/path, and run `icsi data fetch {name}` again"
+        ) from None
+
+
+def _mirrored(entry: Entry, file: File) -> Path | None:
+    """The file in the mirror, if there is one."""
+    root = mirror_root()
+    if root is None:
+        return None
+    place = urlsplit(str(entry.base_url))
+    path = _inside("ICSILIB_MIRROR", root, f"{place.netloc}{place.path}/{file.path}")
+    return path if path.is_file() else None
+
+
+def _url(entry: Entry, file: File) -> str:
+    return f"{entry.base_url}/{quote(file.path)}"
+
+
+def _inside(name: str, folder: Path, path: str) -> Path:
+    """`folder / path`, refused when links make it leave the folder."""
+    target = folder / path
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise ManifestError(f"{name}: {path} leads out of {folder} through a link; remove the link")
+    return target
+
+
+def _is_right(path: Path, file: File) -> bool:
+    return path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256
+
+
+def faults(name: str, manifest: Manifest | None = None) -> Iterator[tuple[File, str]]:
+    """Files of a fetched data set that are missing or not as the manifest says, with what is wrong."""
+    folder = data_root() / name
+    for file in (manifest or load_manifest()).entry(name).all_files():
+        path = folder / file.path
+        if not path.is_file():
+            yield file, "missing"
+        elif not _is_right(path, file):
+            yield file, "not as the manifest says"
+
+
+def available(name: str, manifest: Manifest | None = None) -> bool:
+    """Whether `fetch(name)` can succeed: every file is here or mirrored, or its host answers within 3 s."""
+    entry = (manifest or load_manifest()).entry(name)
+    folder, files = data_root() / name, entry.all_files()
+    if entry.kind != "download":
+        return folder.is_dir() and all((folder / file.path).is_file() for file in files)
+    if all((folder / file.path).is_file() or _mirrored(entry, file) for file in files):
+        return True
+    return _answers(_url(entry, files[0]))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=3):
+            return True
+    except (urllib.error.URLError, TimeoutError, OSError):
+        return False
+
+
+def data_digest(name: str, manifest: Manifest | None = None) -> str:
+    """One SHA-256 for a data set: that of the sorted `sha256sum` listing of its files."""
+    files = (manifest or load_manifest()).entry(name).all_files()
+    listing = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
+    return sha256(listing.encode()).hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,175 @@
+"""The manifest refuses what it should, in one line, and never leaves half a file."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from icsilib.cli import app
+from icsilib.data.manifest import (
+    File,
+    ManifestError,
+    available,
+    data_digest,
+    fetch,
+    load_manifest,
+    mirror_root,
+)
+from icsilib.files import sha256_of
+
+HOST = "mirror.invalid"  # never resolves: what is not mirrored cannot be had
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A manifest with one mirrored download of two files; returns its path."""
+    folder = tmp_path / "mirror" / HOST / "set"
+    (folder / "sub").mkdir(parents=True)
+    files = []
+    for name, content in (("a.txt", b"first"), ("sub/b c.txt", b"second")):
+        (folder / name).write_bytes(content)
+        files.append({"path": name, "sha256": sha256_of(folder / name), "bytes": len(content)})
+    monkeypatch.setenv("ICSILIB_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("ICSILIB_DATA", str(tmp_path / "data"))
+    entry = {"title": "A set", "kind": "download", "source": "x", "licence": "MIT", "citation": "x"}
+    content = {"version": 1, "data": {"small": {**entry, "base_url": f"https://{HOST}/set", "files": files}}}
+    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "manifest.yaml"
+
+
+def edit(manifest: Path, change: dict[str, object]) -> None:
+    content = yaml.safe_load(manifest.read_text())
+    content["data"]["small"] |= change
+    manifest.write_text(yaml.safe_dump(content))
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_mirrored_set_is_fetched_and_fetched_again_without_the_mirror(small: Path) -> None:
+    manifest = load_manifest(small)
+    folder = fetch("small", manifest=manifest)
+    assert written(folder) == ["a.txt", "sub/b c.txt"]
+    shutil.rmtree(small.parent / "mirror")
+    assert fetch("small", manifest=manifest) == folder  # nothing is missing, so nothing is asked for
+
+
+def test_a_stopped_fetch_continues_with_what_is_missing(small: Path) -> None:
+    manifest = load_manifest(small)
+    folder = fetch("small", manifest=manifest)
+    (folder / "sub" / "b c.txt").unlink()
+    kept = (folder / "a.txt").stat().st_mtime_ns
+    fetch("small", manifest=manifest)
+    assert written(folder) == ["a.txt", "sub/b c.txt"]
+    assert (folder / "a.txt").stat().st_mtime_ns == kept
+
+
+@pytest.mark.parametrize(("content", "cause"), [(b"fIrst", "another SHA-256"), (b"fir", "truncated")])
+def test_a_changed_or_truncated_file_is_refused_and_not_written(small: Path, content: bytes, cause: str) -> None:
+    (small.parent / "mirror" / HOST / "set" / "a.txt").write_bytes(content)
+    with pytest.raises(ManifestError, match=f"small: .*{cause}") as error:
+        fetch("small", manifest=load_manifest(small))
+    assert "\n" not in str(error.value)
+    assert written(small.parent / "data") == []
+
+
+def test_without_network_or_mirror_one_line_says_what_to_do(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ICSILIB_MIRROR")
+    manifest = load_manifest(small)
+    with pytest.raises(ManifestError, match=rf"small: cannot get a\.txt from {HOST}.*ICSILIB_MIRROR.*icsi data fetch"):
+        fetch("small", manifest=manifest)
+    assert written(small.parent / "data") == []
+    assert not available("small", manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surprise": 1}, "small.surprise: Extra inputs"),
+        ({"files": [{"path": "../../x", "sha256": "0" * 64, "bytes": 1}]}, "leaves the data set's folder"),
+        ({"files": [{"path": "/etc/passwd", "sha256": "0" * 64, "bytes": 1}]}, "leaves the data set's folder"),
+        ({"files": [{"path": "a", "sha256": "0" * 63, "bytes": 1}]}, "sha256"),
+        ({"files": []}, "a download needs"),
+        ({"kind": "rumour"}, "small.kind"),
+    ],
+)
+def test_a_wrong_entry_is_refused_by_name(small: Path, change: dict[str, object], message: str) -> None:
+    edit(small, change)
+    with pytest.raises(ManifestError, match=message) as error:
+        load_manifest(small)
+    assert "small" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(small: Path) -> None:
+    outside = small.parent / "outside"
+    outside.mkdir()
+    (small.parent / "data" / "small").mkdir(parents=True)
+    (small.parent / "data" / "small" / "sub").symlink_to(outside)
+    with pytest.raises(ManifestError, match="leads out of"):
+        fetch("small", manifest=load_manifest(small))
+    assert written(outside) == []
+
+
+@given(st.text(max_size=30))
+def test_no_path_leaves_its_folder(path: str) -> None:
+    try:
+        file = File(path=path, sha256="0" * 64, bytes=0)
+    except ValueError:
+        return
+    root = Path("/data/set")
+    assert (root / file.path.replace("\0", "")).resolve().is_relative_to(root)
+
+
+def test_the_command_ends_with_one_line_and_exit_code_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ICSILIB_DATA", str(tmp_path))
+    monkeypatch.delenv("ICSILIB_MIRROR", raising=False)
+    for words, message in (
+        (["data", "fetch", "unknown"], "unknown: not in the data manifest"),
+        (["data", "fetch", "he2020-icsi"], "is not public; put it into"),
+        (["data", "fetch", "icsi-phantom"], "is generated, not fetched; make it with `icsi phantom icsi"),
+    ):
+        result = CliRunner().invoke(app, words)
+        errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+        assert result.exit_code == 1
+        assert len(errors) == 1
+        assert message in errors[0]
+
+
+def test_the_study_s_own_manifest_holds_what_it_should() -> None:
+    manifest = load_manifest()
+    assert {name: entry.kind for name, entry in manifest.data.items()} == {
+        "bu-bil": "download",
+        "svia": "download",
+        "embryo": "download",
+        "mobilenet-v2-imagenet": "user",
+        "icsi-phantom": "generated",
+        "biopsy-phantom": "generated",
+        "he2020-icsi": "user",
+        "wu2021-biopsy": "user",
+    }
+    masks = [file.path for file in manifest.entry("bu-bil").all_files() if "ExpertsAnnotations" in file.path]
+    assert len(masks) == 35 * 5 * 2
+    frames = [file.path for file in manifest.entry("svia").all_files() if file.path.endswith(".png")]
+    assert len(frames) == 220
+    assert len(data_digest("embryo")) == 64
+
+
+def test_verify_finds_a_flipped_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if mirror_root() is None:
+        pytest.skip("needs real data: set ICSILIB_MIRROR to a folder laid out as host/path")
+    monkeypatch.setenv("ICSILIB_DATA", str(tmp_path))
+    assert CliRunner().invoke(app, ["data", "fetch", "embryo"]).exit_code == 0
+    assert CliRunner().invoke(app, ["data", "verify"]).output == "embryo: 14 files right, 0 wrong\n"
+    photograph = next(tmp_path.rglob("*.JPG"))
+    content = bytearray(photograph.read_bytes())
+    content[1000] ^= 1
+    photograph.write_bytes(content)
+    result = CliRunner().invoke(app, ["data", "verify", "embryo"])
+    assert result.exit_code == 1
+    assert photograph.name in result.output
