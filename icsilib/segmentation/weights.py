@@ -5,7 +5,7 @@ metadata. Nothing is unpickled.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,16 @@ class Prediction:
 class Segmenter:
     """A trained model with all that it needs to take a photograph of any size."""
 
-    model: NestedUNet
+    network: Callable[[Tensor], Output]  # the torch module, or a faster program of it (icsilib.segmentation.export)
     settings: Settings
     training: dict[str, Any]  # what the weights' file says of how they came about
+
+    @property
+    def model(self) -> NestedUNet:
+        """The torch module; raises `TypeError` where the network is an exported program."""
+        if not isinstance(self.network, NestedUNet):
+            raise TypeError("this model's network is an exported program; load the weights again for the torch module")
+        return self.network
 
     def predict(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment a photograph, grey (H, W) or RGB (H, W, 3), 8 bits."""
@@ -59,7 +66,7 @@ class Segmenter:
     def predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Segment several photographs, whose sizes may differ, in one batch."""
         squares, places = zip(*(preprocess(image, self.settings.preprocess) for image in images), strict=True)
-        output: Output = self.model.eval()(network_input(torch.from_numpy(np.stack(squares))[:, None]))
+        output = self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
         tips = to_pixels(output.y_coords, self.settings.size).double().numpy()
         confidence = tip_confidence(output.heatmap, output.y_coords).tolist()
         results = []

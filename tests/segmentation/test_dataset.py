@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from drawn import write_drawn_dataset
 
 from icsilib.data.annotations import AnnotationError
 from icsilib.data.preprocess import Preprocess
 from icsilib.segmentation.dataset import TrainingFrames, coverage, describe, load_frames, network_input
+
+from .drawn import write_drawn_dataset
 
 
 @pytest.fixture

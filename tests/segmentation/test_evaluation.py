@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from drawn import write_drawn_dataset
 
 from icsilib.data.preprocess import Preprocess
 from icsilib.segmentation.dataset import load_frames
@@ -21,6 +20,8 @@ from icsilib.segmentation.evaluation import (
 )
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import PROFILES, Settings
+
+from .drawn import write_drawn_dataset
 
 
 class Oracle(torch.nn.Module):

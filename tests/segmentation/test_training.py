@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from drawn import write_drawn_dataset
 from safetensors.torch import load_file
 
 from icsilib.checkpoints import CheckpointError, NonFiniteLossError
@@ -14,6 +13,8 @@ from icsilib.segmentation import training
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.settings import PROFILES, Settings, as_record, from_record
 from icsilib.segmentation.training import learning_rate, moving_average, train
+
+from .drawn import write_drawn_dataset
 
 TINY = Settings(
     "tiny", size=32, widths=(4, 8), batch_size=2, epochs=20, averaging=0.9, precision="32-true", learning_rate=3e-3

@@ -1,0 +1,41 @@
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from icsilib.segmentation.export import with_openvino, write_onnx
+from icsilib.segmentation.settings import Settings
+from icsilib.segmentation.weights import Segmenter
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    torch.manual_seed(0)
+    settings = Settings("tiny", size=32, widths=(4, 8, 16))
+    return Segmenter(settings.build().eval(), settings, {})
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    return np.random.default_rng(0).integers(0, 255, (48, 64), dtype=np.uint8)
+
+
+def test_openvino_agrees_with_torch(segmenter, photograph):
+    fast, slow = (each.predict(photograph) for each in (with_openvino(segmenter), segmenter))
+    np.testing.assert_allclose(fast.probabilities, slow.probabilities, atol=1e-4)
+    np.testing.assert_allclose(fast.tip, slow.tip, atol=1e-2)
+    assert fast.confidence == pytest.approx(slow.confidence, abs=1e-4)
+
+
+def test_an_exported_program_has_no_torch_module(segmenter):
+    with pytest.raises(TypeError, match="load the weights again"):
+        _ = with_openvino(segmenter).model
+
+
+def test_onnx_agrees_with_torch_for_another_batch_size(segmenter, tmp_path):
+    session = onnxruntime.InferenceSession(write_onnx(segmenter, tmp_path / "model.onnx"))
+    images = torch.randn(3, 1, 32, 32)
+    with torch.inference_mode():
+        expected = segmenter.model(images)
+    for value, wanted in zip(session.run(None, {"image": images.numpy()}), expected, strict=True):
+        np.testing.assert_allclose(value, wanted.numpy(), atol=1e-4)
