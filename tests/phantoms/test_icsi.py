@@ -127,3 +127,12 @@ def test_the_membrane_springs_back_at_breakthrough() -> None:
         deepest = int(np.argmax(depth))
         assert depth[deepest] > 0.2
         assert depth[deepest + 8] < 0.25 * depth[deepest]  # about half a second later
+
+
+def test_a_tip_under_a_burnt_in_text_is_not_visible() -> None:
+    plain = replace(BENCH, jpeg_quality=(97, 97))
+    video, same = procedure(0, 3, 256, replace(plain, caption_share=1.0), False), procedure(0, 3, 256, plain, False)
+    covered = np.argwhere(video.frame(0).image != same.frame(0).image)[:, ::-1] + 0.5
+    assert len(covered) > 50
+    assert all(video._captioned(place) for place in covered)
+    assert not video._captioned(np.array([128.0, 128.0]))

@@ -75,7 +75,7 @@ class Procedure:
         tip = scene.tip_at(time.tip[index]) + time.tremor[index] / scene.um_per_px * (time.tip[index] < 0.9)
         oolemma = scene.oolemma(time.indentation[index])
         inside = bool(np.all(tip > 1) and np.all(tip < scene.size - 1))
-        visible = inside and not time.hidden[index]
+        visible = inside and not time.hidden[index] and not self._captioned(tip)
         image = self._scenery.copy()
         self._add_oocyte(image, oolemma, scene.zona_at(time.zona_indentation[index]), time.indentation[index])
         if time.sperm_released[index]:
@@ -108,6 +108,14 @@ class Procedure:
                 )
             cv2.putText(levels, text, place, 0, self._font, ink, 1, cv2.LINE_AA)
         return levels
+
+    def _captioned(self, tip: Points) -> bool:
+        """Whether a burnt-in text, with its box, lies over the tip."""
+        for text, (left, base), _ in self._captions:
+            (width, height), _ = cv2.getTextSize(text, 0, self._font, 1)
+            if left - 2 <= tip[0] <= left + width + 3 and base - height - 3 <= tip[1] <= base + 5:
+                return True
+        return False
 
     @property
     def _font(self) -> float:
