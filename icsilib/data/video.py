@@ -86,11 +86,12 @@ def write_mp4(frames: Iterable[FrameImage], path: Path | str, fps: int = 15, crf
     """Write grey or RGB frames of 8 bits and even, equal size as H.264; returns how many. The write is atomic.
 
     `crf` is x264's constant rate factor: 0 keeps everything, 18 loses little to the eye, 51 is the worst.
-    One thread encodes, so that the same frames give the same file.
+    One thread encodes, without B-frames, so that the same frames give the same file: with B-frames, x264's output
+    was seen to differ now and then.
     """
     written = 0
     with atomic_path(path) as partial, av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": str(crf)})
+        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": str(crf), "bf": "0"})
         stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", 1
         for image in frames:
             if written == 0:
