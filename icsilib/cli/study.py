@@ -59,6 +59,21 @@ def order() -> None:
         typer.echo(os.path.relpath(notebook))
 
 
+@study.command("profiles")
+def profiles() -> None:
+    """Every setting of the three profiles, side by side."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from icsilib.study.profiles import PROFILES
+
+    table = Table("part", "setting", *PROFILES, box=None)
+    columns = [profile.rows() for profile in PROFILES.values()]
+    for rows in zip(*columns, strict=True):
+        table.add_row(rows[0]["part"], rows[0]["setting"], *(str(row["value"]) for row in rows))
+    Console().print(table)
+
+
 @study.command("book")
 def book(
     notebooks: Annotated[Path, typer.Option(help="Folder of executed notebooks.")],
