@@ -13,15 +13,25 @@ then we took the ground truth to be a bounding box with the average coordinates"
   vote for it; the second box stays over, unless another reader drew twice there as well.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from pycocotools.cocoeval import COCOeval
 
+from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, box_annotation
 from icsilib.detection.boxes import box_iou
+from icsilib.detection.dataset import LabelledImage
+from icsilib.detection.detector import Detections
+from icsilib.detection.evaluation import coco_evaluation, harmonic_mean, matched_detections, operating_point, scores_of
+from icsilib.detection.readings import Boxes, Readings, readings
 
-Boxes = NDArray[np.float64]  # (N, 4) x, y, width, height, px
+ALL, OTHERS = "consensus of all", "consensus of the others"
+_DECIMALS = 9  # to which IoUs are compared, so that a half is a half
 
 
 @dataclass(frozen=True)
@@ -77,17 +87,16 @@ def consensus(boxes_by_reader: Mapping[str, Boxes], iou: float = 0.5, min_votes:
 def _in_order(boxes_by_reader: Mapping[str, Boxes], iou: float) -> _Drawn:
     rows: list[tuple[tuple[float, ...], str, int]] = []
     for reader, boxes in boxes_by_reader.items():
-        boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
-        for index, box in enumerate(boxes.tolist()):
+        for index, box in enumerate(np.asarray(boxes, dtype=float).reshape(-1, 4).tolist()):
             if not np.isfinite(box).all() or min(box[2:]) <= 0:
                 raise ValueError(f"{reader}, box {index}: {box} has no area; correct or remove it")
             rows.append((tuple(box), reader, index))
     rows.sort()
-    boxes = np.array([box for box, _, _ in rows]).reshape(-1, 4)
-    reader = tuple(name for _, name, _ in rows)
-    overlap = box_iou(boxes, boxes)
-    other = np.array(reader)[:, None] != np.array(reader)[None] if rows else np.zeros((0, 0), dtype=bool)
-    return _Drawn(boxes, reader, tuple(index for _, _, index in rows), overlap, (overlap >= iou) & other)
+    ordered = np.array([box for box, _, _ in rows], dtype=float).reshape(-1, 4)
+    names = np.array([name for _, name, _ in rows], dtype=str)
+    overlap = box_iou(ordered, ordered).round(_DECIMALS)
+    agree = (overlap >= round(iou, _DECIMALS)) & (names[:, None] != names[None])
+    return _Drawn(ordered, tuple(names.tolist()), tuple(index for _, _, index in rows), overlap, agree)
 
 
 def _groups(drawn: _Drawn, min_votes: int) -> Iterator[tuple[int, ...]]:
@@ -106,9 +115,106 @@ def _groups(drawn: _Drawn, min_votes: int) -> Iterator[tuple[int, ...]]:
 def _rank(group: tuple[int, ...], drawn: _Drawn) -> tuple[float | tuple[float, ...], ...]:
     """Sorting key of a group: the best comes first."""
     within = drawn.iou[np.ix_(group, group)][np.triu_indices(len(group), 1)]
-    closeness = round(float(within.mean()), 9) if len(within) else 0.0
+    closeness = round(float(within.mean()), _DECIMALS) if len(within) else 0.0
     return -len(group), -closeness, _mean_box(group, drawn), group
 
 
 def _mean_box(group: tuple[int, ...], drawn: _Drawn) -> tuple[float, ...]:
     return tuple(drawn.boxes[list(group)].mean(axis=0).tolist())
+
+
+def dataset_consensus(datasets: Mapping[str, Dataset], iou: float = 0.5, min_votes: int = 2) -> Dataset:
+    """The consensus of readers' label sets (reader → `Dataset`) as a label set of its own, annotator "consensus".
+
+    Images that fewer than `min_votes` readers were shown cannot have one: they are left out. `info["consensus"]`
+    holds the settings, and counts of what was left out, clipped, or voted for by too few.
+    """
+    together = readings(datasets)
+    places = together.shown_to(together.readers, min_votes)
+    counts = dict(together.counts) | {
+        "images shown to too few readers, left out": len(together.images) - len(places),
+        "images not shown to every reader": sum(len(boxes) < len(datasets) for boxes in together.boxes),
+        "boxes without enough votes": 0,
+    }
+    records: list[Annotation] = []
+    for place in places:
+        agreed = consensus(together.boxes[place], iou, min_votes)
+        counts["boxes without enough votes"] += sum(map(len, agreed.left_over(together.boxes[place]).values()))
+        for box, members in zip(agreed.boxes, agreed.members, strict=True):
+            votes = {"votes": len(members), "readers": sorted(members)}
+            image_id = together.images[place].id
+            records.append(box_annotation(len(records) + 1, image_id, SPERM, box, annotator="consensus", **votes))
+    about = {"readers": list(together.readers), "iou": iou, "min_votes": min_votes, "counts": counts}
+    images = [together.images[place] for place in places]
+    return Dataset(info={"consensus": about}, images=images, annotations=records, categories=[SPERM])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reader held against a consensus: pycocotools' evaluation, and its images in the same order."""
+
+    reader: str
+    against: str  # "consensus of all" or "consensus of the others"
+    evaluation: COCOeval
+    images: tuple[LabelledImage, ...]  # their boxes are the consensus
+
+    def scores(self, places: NDArray[np.int64] | None = None) -> dict[str, float]:
+        """Precision and recall at IoU 0.5, AR over ten IoUs, and the F1 of each pair; images as in `scores_of`.
+
+        Paper B calls precision mAP here, since readers give no confidence, and F1 the harmonic mean with AR.
+        """
+        point = operating_point(matched_detections(self.evaluation), 0.0, places)
+        ar = scores_of(self.evaluation, places).ar
+        return {
+            "precision": point.precision,
+            "recall": point.recall,
+            "ar": ar,
+            "f1": harmonic_mean(point.precision, ar),
+            "matched_f1": point.matched_f1,
+        }
+
+
+def read_against(
+    together: Readings, reader: str, others: Sequence[str], against: str, iou: float, min_votes: int
+) -> Reading:
+    """Hold `reader` against the consensus of `others`, on the images that enough of them and the reader were shown."""
+    places = [place for place in together.shown_to(others, min_votes) if reader in together.boxes[place]]
+    if not places:
+        raise AnnotationError(
+            f"{reader}: shares no image with {min_votes} of {', '.join(others)}; label the same images"
+        )
+    images, found = [], {}
+    for place in places:
+        image, boxes = together.images[place], together.boxes[place]
+        truth = consensus({name: boxes[name] for name in others if name in boxes}, iou, min_votes).boxes
+        group = image.patient_id or image.video_id or str(image.id)
+        labels = ("",) * len(truth)
+        images.append(LabelledImage(image.id, Path(image.file_name), image.width, image.height, group, truth, labels))
+        found[image.id] = Detections(boxes[reader], np.ones(len(boxes[reader])))
+    return Reading(reader, against, coco_evaluation(images, found), tuple(images))
+
+
+def all_readings(datasets: Mapping[str, Dataset], iou: float = 0.5, min_votes: int = 2) -> list[Reading]:
+    """Every reader against the consensus of all, as the paper does, and against that of the others (leave-one-out).
+
+    The first contains the reader's own votes and coordinates and so flatters. Of the others, as many votes are
+    asked for as there are others to give them.
+    """
+    together = readings(datasets)
+    found = [read_against(together, name, together.readers, ALL, iou, min_votes) for name in together.readers]
+    for name in together.readers:
+        others = [other for other in together.readers if other != name]
+        if others:
+            found.append(read_against(together, name, others, OTHERS, iou, min(min_votes, len(others))))
+    return found
+
+
+def readers_against_consensus(datasets: Mapping[str, Dataset], iou: float = 0.5, min_votes: int = 2) -> pd.DataFrame:
+    """Table of `all_readings`: a row for each reader and consensus, with the number of images and boxes."""
+    rows: list[dict[str, Any]] = []
+    for one in all_readings(datasets, iou, min_votes):
+        sperm = sum(len(image.boxes) for image in one.images)
+        drawn = len(matched_detections(one.evaluation).score)
+        rows.append({"reader": one.reader, "against": one.against, "images": len(one.images), "sperm": sperm})
+        rows[-1] |= {"drawn": drawn} | one.scores()
+    return pd.DataFrame(rows)
