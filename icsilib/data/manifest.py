@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-import pooch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -179,6 +178,8 @@ def _check(name: str, file: File, content: Path, origin: Path | str) -> None:
 
 
 def _download(name: str, entry: Entry, file: File, partial: Path) -> None:
+    import pooch  # only here: it brings tqdm.auto, whose warning would stand in every notebook
+
     try:
         pooch.HTTPDownloader(progressbar=False, timeout=30)(_url(entry, file), str(partial), None)
     except (OSError, ValueError) as error:  # requests' errors are OSErrors
