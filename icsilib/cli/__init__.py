@@ -6,11 +6,13 @@ from icsilib.cli.data import data
 from icsilib.cli.detection import detect
 from icsilib.cli.phantom import phantom
 from icsilib.cli.provenance import provenance
+from icsilib.cli.segmentation import segment
 from icsilib.cli.study import study
 
 app = typer.Typer(no_args_is_help=True, help="Data, phantoms and results of ICSI Reproduced.")
 app.add_typer(data, name="data")
 app.add_typer(detect, name="detect")
 app.add_typer(phantom, name="phantom")
+app.add_typer(segment, name="segment")
 app.add_typer(study, name="study")
 app.command("provenance")(provenance)

@@ -12,6 +12,8 @@ In the continuous pixel coordinates of `icsilib.data.annotations`, place x on a 
 import torch
 from torch import Tensor
 
+CONFIDENCE_RADIUS = 3.0  # heatmap cells
+
 
 def cell_centres(n: int, like: Tensor) -> Tensor:
     """X of n cells, (n,), normalised: X_j = (2j - (n + 1)) / n for j = 1 … n (§3.1); dtype and device of `like`."""
@@ -45,6 +47,18 @@ def gaussian_heatmap(centre: Tensor, shape: tuple[int, int], sigma_px: float) ->
     ]
     # As a softmax of log-densities, so that a centre far outside the heatmap still gives a distribution.
     return spatial_softmax(-(axes[0][:, :, None] + axes[1][:, None, :]) / (2 * sigma_px**2))
+
+
+def tip_confidence(heatmap: Tensor, y_coords: Tensor, radius: float = CONFIDENCE_RADIUS) -> Tensor:
+    """Probability mass (B,) of heatmaps (B, H, W) within `radius` cells of the tip (B, 2) read from them.
+
+    Near 1 where the heatmap has one sharp peak; small where it is broad, or where two peaks put the tip between them.
+    """
+    height, width = heatmap.shape[1:]
+    dx = (cell_centres(width, heatmap) - y_coords[:, :1]) * width / 2
+    dy = (cell_centres(height, heatmap) - y_coords[:, 1:]) * height / 2
+    near = dx[:, None, :] ** 2 + dy[:, :, None] ** 2 <= radius**2
+    return (heatmap * near).sum(dim=(1, 2))
 
 
 def to_normalised(points: Tensor, side: float) -> Tensor:

@@ -5,7 +5,6 @@ size of the model's input: probabilities are brought to 512 px by bilinear inter
 Frames whose truth lacks an object are left out of that object's score, and counted.
 """
 
-import platform
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -19,30 +18,17 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from icsilib.segmentation.dataset import CLASSES, SCORED_SIZE, Frames, network_input
-from icsilib.segmentation.dsnt import cell_centres, to_pixels
-from icsilib.segmentation.nested_unet import NestedUNet, Output
+from icsilib.segmentation.dsnt import tip_confidence, to_pixels
+from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import Settings
+from icsilib.segmentation.weights import Segmenter
 from icsilib.stats.resampling import draw_counts, percentile_interval
-
-CONFIDENCE_RADIUS = 3.0  # heatmap cells
 
 
 def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """Intersection over union (Jaccard index) of two masks; NaN where both are empty."""
     union = np.logical_or(a, b).sum()
     return float(np.logical_and(a, b).sum() / union) if union else float("nan")
-
-
-def tip_confidence(heatmap: Tensor, y_coords: Tensor, radius: float = CONFIDENCE_RADIUS) -> Tensor:
-    """Probability mass (B,) of heatmaps (B, H, W) within `radius` cells of the tip (B, 2) read from them.
-
-    Near 1 where the heatmap has one sharp peak; small where it is broad, or where two peaks put the tip between them.
-    """
-    height, width = heatmap.shape[1:]
-    dx = (cell_centres(width, heatmap) - y_coords[:, :1]) * width / 2
-    dy = (cell_centres(height, heatmap) - y_coords[:, 1:]) * height / 2
-    near = dx[:, None, :] ** 2 + dy[:, :, None] ** 2 <= radius**2
-    return (heatmap * near).sum(dim=(1, 2))
 
 
 @torch.inference_mode()
@@ -169,22 +155,20 @@ class Speed:
     milliseconds: float  # median, batch 1, preprocessing not included
     frames: int  # timed, after warming up
     gflop: float  # floating-point operations of a forward pass, in 10⁹; a multiplication and an addition are two
-    hardware: str
     threads: int
 
 
-def speed(model: NestedUNet, settings: Settings, device: torch.device | str = "cpu", frames: int = 20) -> Speed:
-    """Time single frames on `device`, after three to warm up."""
-    image = np.zeros((1, settings.size, settings.size), np.uint8)
+def speed(segmenter: Segmenter, frames: int = 20) -> Speed:
+    """Time single frames, after three to warm up."""
+    image = network_input(torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size))
     times = []
     for _ in range(frames + 3):
         began = time.perf_counter()
-        predict(model, image, device)
+        with torch.inference_mode():
+            segmenter.network(image)
         times.append(time.perf_counter() - began)
-    on_gpu = torch.device(device).type == "cuda"
-    hardware = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
     milliseconds = float(np.median(times[3:]) * 1e3)
-    return Speed(milliseconds, frames, flops(settings) / 1e9, hardware, torch.get_num_threads())
+    return Speed(milliseconds, frames, flops(segmenter.settings) / 1e9, torch.get_num_threads())
 
 
 def flops(settings: Settings) -> int:

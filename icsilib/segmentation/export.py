@@ -30,7 +30,7 @@ def with_openvino(segmenter: Segmenter, precision: str = "f32") -> Segmenter:
 
 
 def write_onnx(segmenter: Segmenter, path: Path | str) -> Path:
-    """Write the network as ONNX for inputs (B, 1, S, S) of any B, scaled like `network_input`'s. The write is atomic."""
+    """Write the network as ONNX for inputs (B, 1, S, S) of any B, scaled like `network_input`'s, atomically."""
     model: NestedUNet = segmenter.model
     example = torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size)
     names = list(Output._fields)

@@ -73,9 +73,27 @@ def from_record(record: dict[str, Any]) -> Settings:
 PROFILES = {
     "paper": Settings("paper", workers=8),
     "standard": Settings(
-        "standard", size=256, widths=(16, 32, 64, 128), heatmap_level=2, batch_size=8, warm_up=200, averaging=0.998
+        "standard",
+        size=128,
+        widths=(16, 32, 64, 128),
+        heatmap_level=1,
+        sigma_px=2.0,
+        batch_size=4,
+        epochs=8,
+        learning_rate=4e-3,
+        warm_up=200,
+        averaging=0.995,
     ),
     "quick": Settings(
-        "quick", size=128, widths=(16, 32, 64, 128), heatmap_level=1, batch_size=8, warm_up=50, averaging=0.98
+        "quick",
+        size=64,
+        widths=(16, 32, 64, 128),
+        heatmap_level=0,
+        sigma_px=2.0,
+        batch_size=16,
+        epochs=16,
+        learning_rate=4e-3,
+        warm_up=50,
+        averaging=0.98,
     ),
 }

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from icsilib.data.preprocess import preprocess
 from icsilib.files import atomic_path
 from icsilib.segmentation.dataset import network_input
-from icsilib.segmentation.dsnt import to_pixels
-from icsilib.segmentation.evaluation import tip_confidence
+from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
 

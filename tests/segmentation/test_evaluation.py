@@ -5,7 +5,7 @@ import torch
 
 from icsilib.data.preprocess import Preprocess
 from icsilib.segmentation.dataset import load_frames
-from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, to_normalised
+from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence, to_normalised
 from icsilib.segmentation.evaluation import (
     by_group,
     flops,
@@ -15,11 +15,11 @@ from icsilib.segmentation.evaluation import (
     presence_auc,
     speed,
     summarise,
-    tip_confidence,
     worst,
 )
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import PROFILES, Settings
+from icsilib.segmentation.weights import Segmenter
 
 from .drawn import write_drawn_dataset
 
@@ -131,7 +131,7 @@ def test_flops_of_a_convolution_worked_by_hand_and_speed():
     at_16 = 9 * (1 * 2 + 2 * 2 + (2 + 4) * 2 + 2 * 2 + 2 * 2) * 16**2
     at_8 = (9 * (2 * 4 + 4 * 4) + 4) * 8**2
     assert flops(settings) == 2 * (at_16 + at_8)
-    assert speed(settings.build(), settings, frames=2).milliseconds > 0
+    assert speed(Segmenter(settings.build().eval(), settings, {}), frames=2).milliseconds > 0
 
 
 def test_flops_of_the_paper_profile():

@@ -1,0 +1,188 @@
+"""`icsi segment`: train paper A's model, evaluate it, segment images and videos, time it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from icsilib.data.annotations import Dataset
+    from icsilib.segmentation import Segmenter
+    from icsilib.segmentation.dataset import Frames
+    from icsilib.segmentation.settings import Settings
+
+segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper A's segmentation model.")
+
+Data = Annotated[Path, typer.Argument(help="COCO file of labelled frames; split.json lies beside it.")]
+Weights = Annotated[Path | None, typer.Option(help="File that training wrote; the shipped model when left out.")]
+Part = Annotated[str, typer.Option(help="Part of the split: train, validation or test.")]
+Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
+
+
+@segment.command("train")
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the run; continued when it holds a part of it.")],
+    profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
+    accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU; each takes a batch.")] = 1,
+) -> None:
+    """Train on a data set's training part; stopped at any moment, the same command goes on."""
+    from icsilib.checkpoints import CheckpointError, NonFiniteLossError
+    from icsilib.segmentation.settings import PROFILES
+    from icsilib.segmentation.training import train as run
+
+    if profile not in PROFILES:
+        _fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
+    settings = PROFILES[profile] if epochs is None else PROFILES[profile].with_(epochs=epochs)
+    training, validation = _frames(data, settings, "train"), _frames(data, settings, "validation")
+    try:
+        weights = run(settings, training, validation, out, seed, accelerator, devices)
+    except (CheckpointError, NonFiniteLossError, ValueError) as error:
+        _fail(error)
+    typer.echo(f"{weights}: {len(training)} frames, {settings.epochs} epochs")
+
+
+@segment.command("evaluate")
+def evaluate(
+    data: Data,
+    weights: Weights = None,
+    part: Part = "test",
+    table: Annotated[Path | None, typer.Option(help="File for one row a frame, CSV.")] = None,
+) -> None:
+    """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
+    from icsilib.files import write_text_atomic
+    from icsilib.segmentation.dataset import describe
+    from icsilib.segmentation.evaluation import frame_table, presence_auc, summarise
+
+    segmenter = _segmenter(weights)
+    frames = _frames(data, segmenter.settings, part)
+    scores = frame_table(segmenter.model, frames)
+    typer.echo(f"{data}, {part}: " + ", ".join(f"{count} {what}" for what, count in describe(frames).items()))
+    for label, column in (("IoU, oolemma", "iou_oolemma"), ("IoU, pipette", "iou_pipette"), ("tip, px", "tip_px")):
+        one = summarise(scores, column)
+        low, high = one.interval
+        typer.echo(f"{label:13} {one.mean:.4g} ({low:.4g} to {high:.4g}), SD {one.sd:.3g}, {one.n} frames")
+    typer.echo(f"confidence tells frames with a tip from frames without: AUC {presence_auc(scores):.3f}")
+    if table is not None:
+        write_text_atomic(table, scores.to_csv(index=False))
+
+
+@segment.command("predict")
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="Images or videos.")],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.json and pictures.")],
+    weights: Weights = None,
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th frame of a video.")] = 3,
+    confidence: Annotated[float, typer.Option(help="Leave out tips of lower confidence, 0 to 1.")] = 0.3,
+    engine: Engine = "torch",
+) -> None:
+    """Segment images and videos: outlines and tips as COCO JSON, pictures in the colours of Figure 2."""
+    from icsilib.data.annotations import ICSI_CATEGORIES, AnnotationError, Dataset, write_coco
+    from icsilib.data.video import VideoError
+
+    dataset = Dataset(images=[], annotations=[], categories=list(ICSI_CATEGORIES))
+    segmenter = _with_engine(_segmenter(weights), engine)
+    faults = []
+    for path in files:
+        try:
+            _predict_file(segmenter, path, out, every, confidence, dataset)
+        except (AnnotationError, VideoError) as error:
+            faults.append(error)
+            typer.echo(f"Skipped: {error}", err=True)
+    write_coco(dataset, out / "predictions.json")
+    typer.echo(f"{out / 'predictions.json'}: {len(dataset.images)} frames, {len(dataset.annotations)} objects")
+    if faults:
+        _fail(f"{len(faults)} of {len(files)} files could not be read whole; what could be read was segmented")
+
+
+def _predict_file(
+    segmenter: "Segmenter", path: Path, out: Path, every: int, confidence: float, dataset: "Dataset"
+) -> None:
+    import cv2
+
+    from icsilib.data.annotations import Image
+    from icsilib.files import atomic_path
+    from icsilib.plots.segmentation import overlay, with_dot
+    from icsilib.segmentation.records import annotations_of, read_source
+
+    for index, pixels in read_source(path, every):
+        prediction = segmenter.predict(pixels)
+        found = annotations_of(prediction, len(dataset.images) + 1, len(dataset.annotations) + 1, confidence)
+        name = f"{path.name}.png" if index is None else f"{path.name}/{index:06d}.png"
+        record = Image(id=len(dataset.images) + 1, file_name=name, width=pixels.shape[1], height=pixels.shape[0])
+        video = None if index is None else path.name
+        dataset.images.append(record.model_copy(update={"video_id": video, "frame_index": index}))
+        dataset.annotations.extend(found)
+        tip = prediction.tip if prediction.confidence >= confidence else None
+        with atomic_path(out / name) as partial:
+            cv2.imwrite(str(partial), with_dot(overlay(pixels, prediction.masks), tip)[..., ::-1])
+
+
+@segment.command("benchmark")
+def benchmark(
+    weights: Weights = None,
+    engine: Engine = "torch",
+    frames: Annotated[int, typer.Option(min=1, help="Frames to time.")] = 30,
+    profile: Annotated[str | None, typer.Option(help="Time an untrained model of this profile instead.")] = None,
+) -> None:
+    """Milliseconds a frame at batch 1, after warming up, without preprocessing; and operations a frame."""
+    import torch
+
+    from icsilib.segmentation import Segmenter
+    from icsilib.segmentation.evaluation import speed
+    from icsilib.segmentation.settings import PROFILES
+    from icsilib.study.provenance import hardware
+
+    if profile is None:
+        segmenter = _segmenter(weights)
+    elif profile in PROFILES:
+        model = PROFILES[profile].build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        segmenter = Segmenter(model, PROFILES[profile], {})
+    else:
+        _fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
+    one = speed(_with_engine(segmenter, engine), frames)
+    typer.echo(
+        f"{engine}, {segmenter.settings.size} px, batch 1: {one.milliseconds:.1f} ms a frame (median of {one.frames}), "
+        f"{one.gflop:.1f} GFLOP, {hardware()['processor']}, {one.threads} threads"
+    )
+
+
+def _frames(data: Path, settings: "Settings", part: str) -> "Frames":
+    from icsilib.data.annotations import AnnotationError
+    from icsilib.data.splits import PARTS, SplitError
+    from icsilib.segmentation.dataset import load_frames
+
+    if part not in PARTS:
+        _fail(f"part {part!r}: choose {', '.join(PARTS)}")
+    path = data / "annotations.json" if data.is_dir() else data
+    try:
+        return load_frames(path, settings.preprocess, part)
+    except (AnnotationError, SplitError) as error:
+        _fail(error)
+
+
+def _segmenter(weights: Path | None) -> "Segmenter":
+    from icsilib.segmentation import WeightsError, load
+
+    try:
+        return load() if weights is None else load(weights)
+    except WeightsError as error:
+        _fail(error)
+
+
+def _with_engine(segmenter: "Segmenter", engine: str) -> "Segmenter":
+    if engine == "openvino":
+        from icsilib.segmentation.export import with_openvino
+
+        return with_openvino(segmenter)
+    if engine != "torch":
+        _fail(f"engine {engine!r}: choose torch or openvino")
+    return segmenter
+
+
+def _fail(error: Exception | str) -> NoReturn:
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(1)

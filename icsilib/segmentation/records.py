@@ -1,0 +1,54 @@
+"""Predictions as records of the study's annotation format, so that everything that reads labels reads them too."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from icsilib.data.annotations import (
+    OOLEMMA,
+    SUCTION_PIPETTE,
+    Annotation,
+    AnnotationError,
+    mask_to_polygons,
+    polygon_annotation,
+    tip_annotation,
+)
+from icsilib.data.preprocess import to_grey
+from icsilib.data.video import read_frames
+from icsilib.segmentation.weights import Prediction
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".wmv", ".mpg", ".mpeg", ".webm")
+
+
+def read_source(path: Path, every: int = 3) -> Iterator[tuple[int | None, NDArray[np.uint8]]]:
+    """Grey frames of a file: (index, frame) for every `every`-th of a video, (None, image) for an image."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        yield from read_frames(path, every)
+        return
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise AnnotationError(f"{path}: no readable image or video; check the path, or convert it to PNG or MP4")
+    yield None, to_grey(np.asarray(image, dtype=np.uint8))
+
+
+def annotations_of(
+    prediction: Prediction, image_id: int, first_id: int, minimum_confidence: float, smallest_px: int = 25
+) -> list[Annotation]:
+    """The prediction as annotations of one image, by annotator `model`, with its confidence in the tip.
+
+    Regions below `smallest_px` px² are left out, and the tip where its confidence is below `minimum_confidence`.
+    """
+    found: list[Annotation] = []
+    for category, mask in zip((OOLEMMA, SUCTION_PIPETTE), prediction.masks, strict=True):
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+        large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= smallest_px]
+        if large:
+            polygons = mask_to_polygons(np.isin(labels, large), tolerance=0.5)
+            found.append(polygon_annotation(first_id + len(found), image_id, category, polygons, annotator="model"))
+    if prediction.confidence >= minimum_confidence:
+        tip = tip_annotation(first_id + len(found), image_id, prediction.tip.tolist(), annotator="model")
+        found.append(tip.model_copy(update={"score": round(prediction.confidence, 4)}))
+    return found
