@@ -68,6 +68,23 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of a phantom data
     if faults:
         _fail(f"{folder}: {len(faults)} faults; delete what is named and run the generator again: it mends the rest")
     _report(folder)
+    _compare_with_manifest(folder)
+
+
+def _compare_with_manifest(folder: Path) -> None:
+    """Hold the labels against the digest that the data manifest has for these settings, where it has one."""
+    from icsilib.data.manifest import load_manifest
+    from icsilib.phantoms.dataset import read_description, settings_of
+
+    about = read_description(folder)
+    name, settings = f"{about['name']}-phantom", settings_of(about)
+    digest = load_manifest().entry(name).digests.get(settings)
+    if digest is None:
+        typer.echo(f"data_manifest.yaml has no digest of {name} with {settings}")
+    elif digest != about["annotations_sha256"]:
+        _fail(f"{folder}: labels differ from those of {name} with {settings} in data_manifest.yaml; render it again")
+    else:
+        typer.echo(f"labels are those of {name} with {settings} in data_manifest.yaml")
 
 
 @phantom.command("benchmark")

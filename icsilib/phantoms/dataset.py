@@ -122,6 +122,11 @@ def read_description(out: Path | str) -> dict[str, Any]:
         raise DatasetError(f"{out}: dataset.json cannot be read ({error}); choose another folder") from None
 
 
+def settings_of(description: dict[str, Any]) -> str:
+    """Settings of a data set on which its labels depend, as the data manifest names them: "every=3 seed=0 …"."""
+    return " ".join(f"{key}={value}" for key, value in sorted(description["parameters"].items()) if key != "mp4")
+
+
 def digest_of(files: Iterable[tuple[str, str]]) -> str:
     """One SHA-256 for many files given as (name, SHA-256): that of their sorted `sha256sum` listing."""
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files))

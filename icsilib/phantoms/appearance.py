@@ -1,0 +1,68 @@
+"""How alike are rendered frames and photographs? Three measures that need no model.
+
+Grey levels say how bright and contrasty a picture is, the spectrum of its gradients how coarse or fine its
+structure, and the contrast across a labelled boundary how the cell sets itself off from what lies around it.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from icsilib.data.annotations import Polygon
+
+Grey = NDArray[np.uint8]  # (S, S)
+Curve = NDArray[np.float64]  # (bins,)
+
+
+def grey_histogram(images: Sequence[Grey], bins: int = 64) -> tuple[Curve, Curve]:
+    """Grey levels in the middle of each of `bins` equal bins of 0..256, and the share of all pixels in each."""
+    counts, edges = np.histogram(np.stack(images), bins=bins, range=(0, 256))
+    return (edges[:-1] + edges[1:]) / 2, counts / counts.sum()
+
+
+def gradient_spectrum(images: Sequence[Grey], bins: int = 40) -> tuple[Curve, Curve]:
+    """Spatial frequencies (cycles/px, up to 0.5) and the share of the images' gradient energy at each.
+
+    Power of the horizontal and vertical gradient under a Hann window, summed over rings of equal width and
+    averaged over images after each is scaled to a sum of 1, so that a contrasty image weighs no more.
+    """
+    side = images[0].shape[0]
+    window = np.outer(np.hanning(side), np.hanning(side))
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None, :])
+    ring = np.minimum((frequency / 0.5 * bins).astype(int), bins)  # the corners, beyond 0.5, are left out
+    spectra = []
+    for image in images:
+        gradients = np.gradient(image.astype(float))
+        power = sum(np.abs(np.fft.fft2((g - g.mean()) * window)) ** 2 for g in gradients)
+        energy = np.bincount(ring.ravel(), np.asarray(power).ravel(), minlength=bins + 1)[:bins]
+        spectra.append(energy / energy.sum())
+    return (np.arange(bins) + 0.5) * 0.5 / bins, np.mean(spectra, axis=0)
+
+
+def boundary_contrast(image: Grey, outline: Polygon, reach: float = 3.0, points: int = 256) -> Curve:
+    """Grey level outside minus inside a closed outline (N, 2), `reach` px to each side, at `points` equal steps.
+
+    Its mean is how much darker the cell is than its surroundings; its standard deviation is the relief, bright on
+    one flank and dark on the other. Points whose samples leave the image are left out.
+    """
+    closed = np.vstack([outline, outline[:1]])
+    travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+    at = np.linspace(0, travelled[-1], points, endpoint=False)
+    place = np.stack([np.interp(at, travelled, closed[:, axis]) for axis in (0, 1)], axis=1)
+    ahead = np.roll(place, -1, axis=0) - np.roll(place, 1, axis=0)
+    normal = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1) / np.linalg.norm(ahead, axis=1, keepdims=True)
+    x, y = outline.T
+    if np.dot(x, np.roll(y, -1)) < np.dot(y, np.roll(x, -1)):  # the other way round: normals point inwards
+        normal = -normal
+    outside, inside = place + reach * normal, place - reach * normal
+    size = np.array(image.shape[::-1])
+    kept = np.all((outside > 1) & (outside < size - 1) & (inside > 1) & (inside < size - 1), axis=1)
+    return _sampled(image, outside[kept]) - _sampled(image, inside[kept])
+
+
+def _sampled(image: Grey, points: NDArray[np.float64]) -> Curve:
+    """Bilinear grey levels at points (N, 2) in continuous image coordinates."""
+    x, y = (points - 0.5).astype(np.float32).T
+    return cv2.remap(image.astype(np.float32), x, y, cv2.INTER_LINEAR).ravel().astype(float)
