@@ -70,7 +70,8 @@ def _label_frame(
     for truth in truths:
         who = {"annotator": labeller.name, "round": 0, "validator": validator.name}
         structure = {NEEDLE.id: "tip", OOLEMMA.id: "oolemma"}.get(truth.category_id, "pipette")
-        difficulty = float(np.exp(population.difficulty[structure] * rng.normal()))
+        spread = population.difficulty[structure]
+        difficulty = float(np.exp(spread * rng.normal() - spread**2))  # mean square 1
         if structure == "tip":
             yield _label_tip(truth, labeller, validator, rng, difficulty, rule, who)
         else:

@@ -19,6 +19,7 @@ from icsilib.phantoms.annotators import (
     place,
     trace,
 )
+from icsilib.phantoms.icsi import Frame, IcsiRanges, procedure
 
 Array = NDArray[np.float64]
 
@@ -26,10 +27,21 @@ Array = NDArray[np.float64]
 class Truth(Protocol):
     """What a frame holds, in px; a rendered `icsi.Frame` is one."""
 
-    oolemma: Polygon
-    pipette: Polygon | None
-    tip: Array | None
-    tip_axis: Array | None  # unit vector along the needle, towards its tip
+    @property
+    def oolemma(self) -> Polygon:
+        """Outline (N, 2)."""
+
+    @property
+    def pipette(self) -> Polygon | None:
+        """Outline (N, 2) of the suction pipette, None where it is not in view."""
+
+    @property
+    def tip(self) -> Array | None:
+        """Needle tip (2,), None where it cannot be seen."""
+
+    @property
+    def tip_axis(self) -> Array:
+        """Unit vector (2,) along the needle, towards its tip."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,27 @@ class Study:
                 for person in outlines
             ]
         )
+
+
+def study_frames(seed: int, frames: int = 14, size: int = 512) -> list[Frame]:
+    """Random frames of as many rendered videos, each with oolemma, pipette and needle tip in view.
+
+    The paper's fourteen were a random choice too; what its people did with frames without a needle it does not say.
+    Dividing cells, which the renderer has for variety, are left out: an oocyte that is injected has not divided.
+    """
+    ranges = IcsiRanges(cleaving_share=0.0)
+    rng = np.random.default_rng([seed, frames, 14])
+    chosen: list[Frame] = []
+    for video in rng.permutation(10 * frames):
+        rendered = procedure(seed, int(video), size, ranges)
+        for index in rng.permutation(rendered.n_frames)[:5]:
+            frame = rendered.frame(int(index))
+            if frame.pipette is not None and frame.tip is not None:
+                chosen.append(frame)
+                break
+        if len(chosen) == frames:
+            break
+    return chosen
 
 
 def label_study(
@@ -84,8 +117,8 @@ def label_study(
     slips = _dealt_signs(rng, shape, team[0].tip.slip_rate)
     for a, r, f in np.ndindex(shape):
         truth = truths[f]
-        if truth.tip is not None and truth.tip_axis is not None:
-            tips[a, r, f] = place(team[a].tip, truth.tip, truth.tip_axis, errors[a, r, f], slips[a, r, f])
+        if truth.tip is not None:
+            tips[a, r, f] = place(team[a].tip, truth.tip, truth.tip_axis, errors[a, r, f], float(slips[a, r, f]))
     return Study(tuple(person.name for person in team), outlines, tips, frame)
 
 

@@ -108,6 +108,12 @@ def first_round_only(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["kind"] == INTRA) | (table["round_a"] == first)]
 
 
+def repeated_only(table: pd.DataFrame) -> pd.DataFrame:
+    """The pairs among annotators who have intra pairs, i.e. who labelled more than once."""
+    repeated = set(table.loc[table["kind"] == INTRA, "annotator_a"])
+    return table[table["annotator_a"].isin(repeated) & table["annotator_b"].isin(repeated)]
+
+
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Table 1: mean and SD (ddof 1) over pairs, their number n, and how many were excluded, by structure and kind."""
     groups = table.groupby(["structure", "kind"], sort=False)["value"]

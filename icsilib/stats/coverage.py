@@ -12,11 +12,18 @@ from scipy import stats
 
 from icsilib.stats.cells import Cells, pseudo_values
 from icsilib.stats.resampling import Draws, draw_counts, percentile_interval, weighted_means
-from icsilib.stats.variance import crossed_interval
+from icsilib.stats.variance import crossed_interval, standard_error
 
-ROWS, FRAMES, TWO_WAY, ANNOTATOR_T = "rows", "frames", "annotators × frames", "t on annotators' means"
-CROSSED_T, CROSSED_LOG_T = "crossed t", "crossed t, log scale"
-METHODS = (ROWS, FRAMES, TWO_WAY, ANNOTATOR_T, CROSSED_T, CROSSED_LOG_T)
+ROWS, FRAMES, TWO_WAY = "rows", "frames", "two_way"
+ANNOTATOR_T, CROSSED_T, CROSSED_LOG_T = "annotator_t", "crossed_t", "crossed_log_t"
+LABELS = {
+    ROWS: "rows resampled",
+    FRAMES: "frames resampled",
+    TWO_WAY: "annotators × frames resampled",
+    ANNOTATOR_T: "t on annotators' means",
+    CROSSED_T: "crossed t",
+    CROSSED_LOG_T: "crossed t, log scale",
+}
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,13 @@ class TipDesign:
     annotators: int = 5
     rounds: int = 5
     frames: int = 14
-    bias_px: float = 1.0  # SD of a person's lasting offset, each axis
-    noise_px: float = 2.0  # SD of a label's own error, each axis
-    person_spread: float = 0.25  # SD of the logarithm of a person's noise
-    frame_spread: float = 0.5  # SD of the logarithm of a frame's difficulty
+    offset_px: float = 1.0  # SD of a person's lasting offset along the needle
+    along_px: float = 2.0  # SD of a label's own error along the needle
+    across_px: float = 1.0  # SD across it
+    care_spread: float = 0.2  # SD between people of the logarithm of their error
+    difficulty: float = 0.3  # SD between frames of the logarithm of the error
+    slip_px: float = 12.0  # along the needle, in place of the label's own error
+    slip_rate: float = 0.04
 
 
 Rows = dict[str, tuple[Cells, NDArray[np.float64]]]  # measure → its cells and the rows behind them
@@ -63,14 +73,15 @@ def simulate_measure(design: MeasureDesign, rng: np.random.Generator) -> Rows:
 
 def simulate_tips(design: TipDesign, rng: np.random.Generator) -> Rows:
     """One study of tip distances in px, inter and intra, every draw independent."""
-    people = design.annotators
+    people, shape = design.annotators, (design.annotators, design.rounds, design.frames)
     spread = np.exp(
-        rng.normal(0, design.person_spread, (people, 1, 1, 1))
-        + rng.normal(0, design.frame_spread, (1, 1, design.frames, 1))
+        rng.normal(0, design.care_spread, (people, 1, 1))
+        + rng.normal(-(design.difficulty**2), design.difficulty, (1, 1, design.frames))
     )
-    points = rng.normal(0, design.bias_px, (people, 1, 1, 2)) + spread * rng.normal(
-        0, design.noise_px, (people, design.rounds, design.frames, 2)
-    )
+    slip = design.slip_px * rng.choice([-1, 1], shape)
+    along = np.where(rng.random(shape) < design.slip_rate, slip, spread * rng.normal(0, design.along_px, shape))
+    along += rng.normal(0, design.offset_px, (people, 1, 1))
+    points = np.stack([along, spread * rng.normal(0, design.across_px, shape)], axis=-1)
     first, second = np.triu_indices(people, 1)
     one, other = np.triu_indices(design.rounds, 1)
     inter = np.linalg.norm(points[first] - points[second], axis=-1)
@@ -90,7 +101,7 @@ def _with_cells(
 def intervals(
     study: Rows, signs: Mapping[str, float], rng: np.random.Generator, resamples: int = 400, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """The interval of Σ sign · mean by each of `METHODS`; signs {"inter": 1, "intra": −1} give the difference.
+    """The interval of Σ sign · mean by each method of `LABELS`; signs {"inter": 1, "intra": −1} give the difference.
 
     The log scale is for measures that are never negative, so it is left out for others and for differences.
     """
@@ -144,6 +155,27 @@ def coverage(
         row = {"method": method, "coverage": count / studies, "low": wilson.low, "high": wilson.high}
         rows.append(row | {"width": float(np.mean(high - low)), "studies": studies})
     return pd.DataFrame(rows).set_index("method")
+
+
+def crossed_t_coverage(
+    effects: tuple[float, float, float],
+    annotators: int,
+    frames: int,
+    studies: int = 4000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> float:
+    """Coverage of `variance.crossed_interval` for normal effects, many studies at once.
+
+    `effects` are the SDs of annotator, frame and what remains of a cell, as estimated from data.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = ((studies, annotators, 1), (studies, 1, frames), (studies, annotators, frames))
+    values = np.sum(
+        [np.broadcast_to(rng.normal(0, sd, size), sizes[2]) for sd, size in zip(effects, sizes, strict=True)], axis=0
+    )
+    error, df = standard_error(values)
+    return float(np.mean(np.abs(values.mean(axis=(1, 2))) <= stats.t.ppf((1 + level) / 2, df) * error))
 
 
 def true_mean(

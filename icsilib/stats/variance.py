@@ -59,6 +59,15 @@ def mean_squares(values: NDArray[np.float64]) -> MeanSquares:
     )
 
 
+def effect_sds(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """SDs of annotator, frame and what remains of a cell, estimated from one value in each cell, (A, F)."""
+    n_annotators, n_frames = np.shape(values)
+    ms = mean_squares(values)
+    annotator, frame = (ms.annotator - ms.interaction) / n_frames, (ms.frame - ms.interaction) / n_annotators
+    found = np.sqrt(np.maximum([annotator, frame, ms.interaction], 0))
+    return float(found[0]), float(found[1]), float(found[2])
+
+
 def variance_components(values: NDArray[np.float64]) -> Components:
     """Components of scalar labels `values` (A, R, F), e.g. a coordinate of the tip or a region's radius."""
     values = np.asarray(values, dtype=float)

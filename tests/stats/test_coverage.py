@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from icsilib.stats import coverage as cov
-from icsilib.stats.cells import pseudo_values
-from icsilib.stats.variance import standard_error
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +26,16 @@ def test_two_way_intervals_cover_90_to_97_percent(crossed):
 @pytest.mark.parametrize("annotator_sd", [0.3, 0.7, 1.0, 2.0])
 @pytest.mark.parametrize("frame_sd", [0.3, 1.0])
 def test_crossed_t_covers_93_to_97_percent_where_people_differ(annotator_sd, frame_sd):
-    design = cov.MeasureDesign(annotator_sd=annotator_sd, frame_sd=frame_sd)
-    rng = np.random.default_rng(5)
-    values = np.array([pseudo_values(cov.simulate_measure(design, rng)["mean"][0]) for _ in range(4000)])
-    error, df = standard_error(values)
-    held = np.abs(values.mean(axis=(1, 2))) <= cov.stats.t.ppf(0.975, df) * error
-    assert 0.93 <= held.mean() <= 0.97
+    assert 0.93 <= cov.crossed_t_coverage((annotator_sd, frame_sd, 1.0), 5, 14, seed=5) <= 0.97
 
 
-def test_tip_studies_have_the_pairs_of_the_paper():
-    study = cov.simulate_tips(cov.TipDesign(), np.random.default_rng(0))
+def test_crossed_t_is_cautious_where_only_single_labels_differ():
+    assert cov.crossed_t_coverage((0.0, 0.0, 1.0), 5, 14) > 0.97
+
+
+def test_tip_studies_have_the_pairs_and_the_mean_of_geometry():
+    plain = cov.TipDesign(offset_px=0, along_px=2, across_px=2, care_spread=0, difficulty=0, slip_rate=0)
+    study = cov.simulate_tips(plain, np.random.default_rng(0))
     assert study["inter"][1].size == study["intra"][1].size == 700
-    truth = cov.true_mean(
-        partial(cov.simulate_tips, cov.TipDesign(bias_px=0, person_spread=0, frame_spread=0)), {"inter": 1}, 300
-    )
+    truth = cov.true_mean(partial(cov.simulate_tips, plain), {"inter": 1}, 300)
     assert truth == pytest.approx(2.0 * np.sqrt(np.pi), rel=0.02)  # distance of two points with SD 2 on each axis

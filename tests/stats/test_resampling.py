@@ -6,7 +6,7 @@ from scipy import stats
 
 from icsilib.stats import agreement, naive
 from icsilib.stats.cells import Cells, cells_of, pseudo_values
-from icsilib.stats.crossed import crossed_summary
+from icsilib.stats.crossed import DIFFERENCE, compare_intervals, crossed_summary, difference_interval
 from icsilib.stats.resampling import cluster_bootstrap, percentile_interval, row_bootstrap
 
 
@@ -121,3 +121,20 @@ def test_welch_over_pairs_is_scipys():
     summaries = [value for group in groups for value in (group.mean(), group.std(), len(group))]
     assert tuple(naive.welch_from_summary(*summaries)) == pytest.approx(tuple(found))
     assert naive.mann_whitney(table, "needle").p == pytest.approx(stats.mannwhitneyu(*groups).pvalue)
+
+
+def test_intervals_are_compared_about_one_estimate():
+    table = needle_table()
+    found = compare_intervals(table, "needle", resamples=500)
+    means = agreement.summary(table)["mean"]
+    assert found.loc[("inter", "rows"), "estimate"] == pytest.approx(means["needle", "inter"])
+    difference = means["needle", "inter"] - means["needle", "intra"]
+    assert found.loc[DIFFERENCE, "estimate"].to_numpy() == pytest.approx([difference] * 3)
+    assert found.loc[(DIFFERENCE, "crossed t"), "low"] == pytest.approx(difference_interval(table, "needle").low)
+
+
+def test_a_person_who_repeated_nothing_is_left_out_of_the_difference():
+    table = needle_table()
+    without = table[~((table["kind"] == "intra") & (table["annotator_a"] == 2))]
+    four = table[(table["annotator_a"] != 2) & (table["annotator_b"] != 2)]
+    assert difference_interval(without, "needle") == pytest.approx(difference_interval(four, "needle"))
