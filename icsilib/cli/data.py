@@ -1,11 +1,11 @@
 """`icsi data`: what data the study can use, getting it, checking it."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-data = typer.Typer(no_args_is_help=True, help="The study's data sets: list, fetch, verify.")
+data = typer.Typer(no_args_is_help=True, help="The study's data sets: list, fetch, verify; convert your own.")
 
 Name = Annotated[str, typer.Argument(help="Name of a data set, as `icsi data list` shows it.")]
 
@@ -76,6 +76,36 @@ def verify(
         typer.echo(f"{each}: {len(manifest.entry(each).all_files()) - len(found)} files right, {len(found)} wrong")
     if any(wrong.values()):
         raise typer.Exit(1)
+
+
+@data.command("convert")
+def convert(
+    source: Annotated[Path, typer.Argument(help="File of another tool, or folder of VOC, LabelMe or YOLO files.")],
+    out: Annotated[Path, typer.Argument(help="COCO JSON of the study to write, beside the images.")],
+    format: Annotated[str | None, typer.Option(help="Format of SOURCE; default: found out.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="THEIRS=OURS, or THEIRS= to leave a label out.")] = None,
+    default_label: Annotated[str | None, typer.Option(help="Category of objects without a label.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images; default: beside SOURCE.")] = None,
+    size: Annotated[tuple[int, int] | None, typer.Option(help="Width and height in px, where unknown.")] = None,
+    annotator: Annotated[str | None, typer.Option(help="Who labelled, where SOURCE does not say.")] = None,
+    round: Annotated[int | None, typer.Option(help="Labelling round, where SOURCE does not say.")] = None,
+) -> None:
+    """Read VIA, CVAT, Label Studio, LabelMe, VOC, YOLO or COCO annotations; report what was kept, changed, skipped."""
+    from icsilib.data.annotations import AnnotationError, write_coco
+    from icsilib.data.readers import read_annotations
+
+    pairs = (pair.partition("=") for pair in label or ())
+    options: dict[str, Any] = {
+        "labels": {theirs: ours or None for theirs, _, ours in pairs},
+        "default_label": default_label,
+    }
+    options |= {"images": images, "size": size, "annotator": annotator, "round": round}
+    try:
+        dataset, report = read_annotations(source, format, **options)
+        write_coco(dataset, out)
+    except (AnnotationError, OSError) as error:
+        _fail(error)
+    typer.echo("\n".join(report.lines()))
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -206,11 +206,39 @@ def tip_of(annotation: Annotation) -> NDArray[np.float64] | None:
 def mask_of(annotation: Annotation, height: int, width: int) -> NDArray[np.bool_]:
     """The annotation's region as a (height, width) mask: polygons or run lengths; empty when it has neither."""
     if isinstance(annotation.segmentation, dict):
-        runs = annotation.segmentation
-        if isinstance(runs.get("counts"), list):
-            runs = coco_mask.frPyObjects(runs, height, width)
-        return coco_mask.decode(runs).astype(bool)
+        runs = run_lengths(annotation.segmentation, height, width)
+        return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
     return polygons_to_mask(polygons_of(annotation), height, width)
+
+
+def run_lengths(segmentation: dict[str, Any], height: int, width: int) -> list[int]:
+    """COCO run lengths of a (height, width) mask, plain or as text, column by column, outside first.
+
+    Raises `AnnotationError` unless they fill the image. They are checked here since pycocotools does not:
+    a damaged file makes it write past its memory.
+    """
+    counts = segmentation.get("counts")
+    runs = _runs_from_text(counts) if isinstance(counts, str) else counts
+    if not isinstance(runs, list) or not all(isinstance(run, int) and run >= 0 for run in runs):
+        runs = []
+    if sum(runs) != height * width or segmentation.get("size") != [height, width]:
+        raise AnnotationError(f"run lengths do not fill an image of {height}×{width} px; export the mask again")
+    return runs
+
+
+def _runs_from_text(text: str) -> list[int]:
+    """COCO's text form: digits of five bits, the lowest first, each run less the one before the last."""
+    runs: list[int] = []
+    value, shift = 0, 0
+    for character in text:
+        digit = ord(character) - 48
+        value |= (digit & 31) << shift
+        shift += 5
+        if not digit & 32:
+            value -= (digit & 16) << (shift - 4)  # the highest bit is the sign
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value, shift = 0, 0
+    return runs
 
 
 def polygons_to_mask(polygons: Iterable[Polygon], height: int, width: int) -> NDArray[np.bool_]:

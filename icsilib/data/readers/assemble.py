@@ -18,10 +18,22 @@ from icsilib.data.annotations import (
     Dataset,
     Image,
     box_annotation,
+    mask_of,
     polygon_annotation,
-    polygon_area,
+    run_lengths,
 )
-from icsilib.data.readers.records import Changed, Options, Picture, Points, Record, Shape, Skipped, Unusable, text
+from icsilib.data.readers.clipping import clip
+from icsilib.data.readers.records import (
+    Changed,
+    Options,
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    text,
+)
 from icsilib.data.readers.report import Report
 
 STUDY = {category.name: category for category in (*ICSI_CATEGORIES, *BIOPSY_CATEGORIES)}
@@ -94,7 +106,7 @@ class _Assembly:
             return self._change(picture.name, "image listed again; its objects were joined")
         self.images[picture.key] = None
         try:
-            name = _inside(picture.name)
+            name = _local(picture.name)
             size = self._size(picture, name)
         except Unusable as error:
             return self._skip(picture.name, str(error), picture=True)
@@ -119,21 +131,56 @@ class _Assembly:
         if image is None:
             raise Unusable("its image was skipped or is not in the file")
         category = self._category(shape)
-        points, clipped = _clipped(shape, image.width, image.height)
-        if clipped:
-            self._change(shape.where, "clipped to the image")
-        who = {"annotator": self.options.annotator, "round": self.options.round} | shape.about
-        id = len(self.annotations) + 1
-        if shape.kind == "polygon":
-            return polygon_annotation(id, image.id, category, [points], decimals=6, **who)
-        (x, y), (right, bottom) = np.round(points[[0, -1]], 6).tolist()
-        if shape.kind == "box":
-            width, height = np.round([right - x, bottom - y], 6).tolist()
-            return box_annotation(id, image.id, category, (x, y, width, height), **who)
+        draw = {"polygon": self._polygon, "box": self._box, "point": self._point, "mask": self._mask}[shape.kind]
+        annotation = draw(shape, image, category)
+        who = {"annotator": self.options.annotator, "round": self.options.round}
+        return annotation.model_copy(update=who | shape.about)
+
+    def _polygon(self, shape: Shape, image: Image, category: Category) -> Annotation:
+        rings = [self._inside(shape, each, image) for each in (shape.points, *shape.rings)]
+        return polygon_annotation(len(self.annotations) + 1, image.id, category, rings, decimals=6)
+
+    def _box(self, shape: Shape, image: Image, category: Category) -> Annotation:
+        (x, y), (right, bottom) = self._inside(shape, np.sort(shape.points, axis=0), image)
+        box = np.round([x, y, right - x, bottom - y], 6).tolist()
+        return box_annotation(len(self.annotations) + 1, image.id, category, box)
+
+    def _point(self, shape: Shape, image: Image, category: Category) -> Annotation:
+        x, y = self._inside(shape, shape.points, image)[0].tolist() if shape.visibility else (0.0, 0.0)
         if not category.keypoints:
             self.categories[category.name] = category.model_copy(update={"keypoints": ["point"]})
-        keypoint: dict[str, Any] = {"keypoints": [x, y, 2], "num_keypoints": 1, "bbox": [x, y, 0.0, 0.0], "area": 0.0}
-        return Annotation(id=id, image_id=image.id, category_id=category.id, **keypoint, **who)
+        return Annotation(
+            id=len(self.annotations) + 1,
+            image_id=image.id,
+            category_id=category.id,
+            keypoints=[x, y, shape.visibility],
+            num_keypoints=int(shape.visibility > 0),
+            bbox=[x, y, 0.0, 0.0],
+            area=0.0,
+        )
+
+    def _mask(self, shape: Shape, image: Image, category: Category) -> Annotation:
+        try:
+            runs = run_lengths(shape.runs or {}, image.height, image.width)
+        except AnnotationError:
+            raise Unusable("run lengths do not fill the image") from None
+        plain = {"size": [image.height, image.width], "counts": runs}
+        blank = Annotation(id=len(self.annotations) + 1, image_id=image.id, category_id=category.id, segmentation=plain)
+        rows, columns = np.nonzero(mask_of(blank, image.height, image.width))
+        if not len(rows):
+            raise Unusable("zero size")
+        x, y = int(columns.min()), int(rows.min())
+        box = [float(each) for each in (x, y, columns.max() + 1 - x, rows.max() + 1 - y)]
+        return blank.model_copy(update={"bbox": box, "area": float(len(rows))})
+
+    def _inside(self, shape: Shape, points: Points, image: Image) -> Points:
+        """`points` of the shape in px, clipped to the image; a clipped shape is counted as changed."""
+        scale = np.array([image.width, image.height]) if shape.relative else 1.0
+        clipped = clip(shape.kind, points * scale, image.width, image.height)
+        if clipped is None:
+            return points * scale
+        self._change(shape.where, "clipped to the image")
+        return clipped
 
     def _category(self, shape: Shape) -> Category:
         label = shape.label or self.options.default_label
@@ -159,7 +206,9 @@ def image_fields(about: dict[str, Any]) -> dict[str, Any]:
                 del fields[name]
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
-    rest = {name: value for name, value in about.items() if name not in fields}
+    rest = {name: value for name, value in about.items() if name not in fields and value is not None}
+    if isinstance(nested := rest.pop("attributes", {}), dict):
+        rest |= nested
     return fields | ({"attributes": rest} if rest else {})
 
 
@@ -168,43 +217,9 @@ def _fold(label: str) -> str:
     return "_".join(label.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def _inside(name: str) -> str:
+def _local(name: str) -> str:
     """`name` as a relative path that stays in its folder; Windows separators become `/`."""
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.name or path.is_absolute() or ".." in path.parts or "\0" in name or _ELSEWHERE.match(name):
         raise Unusable("file name leaves the folder of images")
     return str(path)
-
-
-def _clipped(shape: Shape, width: int, height: int) -> tuple[Points, bool]:
-    """The shape's points inside the image, and whether that changed them."""
-    limits = np.array([width, height], dtype=float)
-    points = np.sort(shape.points, axis=0) if shape.kind == "box" else shape.points
-    if shape.kind == "polygon" and (len(np.unique(points, axis=0)) < 3 or polygon_area(points) == 0):
-        raise Unusable("zero size")
-    if shape.kind == "box" and (points[0] == points[1]).any():
-        raise Unusable("zero size")
-    if ((points >= 0) & (points <= limits)).all():
-        return points, False
-    inside = _clip_polygon(points, limits) if shape.kind == "polygon" else np.clip(points, 0, limits)
-    if shape.kind == "point" or len(inside) < 2 or (inside.min(axis=0) == inside.max(axis=0)).any():
-        raise Unusable("outside the image")
-    return inside, True
-
-
-def _clip_polygon(points: Points, limits: Points) -> Points:
-    """The polygon's part between (0, 0) and `limits`, by Sutherland and Hodgman's algorithm."""
-    for axis in (0, 1):
-        for sign, bound in ((1.0, 0.0), (-1.0, limits[axis])):
-            depth = sign * (points[:, axis] - bound)  # ≥ 0 inside this edge of the image
-            kept: list[Points] = []
-            for i in range(len(points)):
-                j = (i + 1) % len(points)
-                if depth[i] >= 0:
-                    kept.append(points[i])
-                if depth[i] * depth[j] < 0:
-                    crossing = points[i] + (points[j] - points[i]) * depth[i] / (depth[i] - depth[j])
-                    crossing[axis] = bound
-                    kept.append(crossing)
-            points = np.array(kept).reshape(-1, 2)
-    return points

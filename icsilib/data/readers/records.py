@@ -46,14 +46,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Shape:
-    """One labelled object: a box by two opposite corners (2, 2), a polygon (N, 2) or a point (1, 2)."""
+    """One labelled object: a box by two opposite corners (2, 2), a polygon (N, 2), a point (1, 2) or a mask."""
 
     where: str  # the record, as the report names it
     picture: str
-    kind: Literal["box", "polygon", "point"]
+    kind: Literal["box", "polygon", "point", "mask"]
     points: Points
     label: str | None
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)  # further fields of the annotation, such as annotator
+    rings: tuple[Points, ...] = ()  # a polygon's further parts
+    visibility: int = 2  # of a point: 0 absent, 1 hidden, 2 visible
+    relative: bool = False  # points are fractions of the image's width and height
+    runs: dict[str, Any] | None = None  # of a mask: COCO run lengths
 
 
 @dataclass(frozen=True)

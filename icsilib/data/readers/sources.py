@@ -38,9 +38,19 @@ def _guess(content: bytes) -> str:
 def parse_json(path: Path) -> Any:
     """The file's JSON; raises `AnnotationError` where it is none."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path), object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
-        raise AnnotationError(f"{path}: not JSON ({error}); export the file again") from None
+        raise AnnotationError(f"{path}: not sound JSON ({error}); export the file again") from None
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members; Python's own reader would keep the last of equal keys and lose the others silently."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {twice!r} occurs twice in one object")
+    return members
 
 
 def parse_xml(path: Path) -> ElementTree.Element:

@@ -34,18 +34,24 @@ def read(path: Path) -> Iterator[Record]:
 
 
 def image_name(root: ElementTree.Element, stem: str) -> str:
-    """Name of the image: of the `filename` and `path` written in the file, the one that fits the file's own name.
+    """Name of the image: of the `filename` and `path` written in the file, the one of the file's own stem.
 
     Both are often wrong, since people rename files after labelling and some tools write the XML's own name.
     """
-    written = [PureWindowsPath(root.findtext(tag) or "").name for tag in ("filename", "path")]
-    images = [name for name in written if Path(name).suffix.lower() in IMAGE_SUFFIXES]
-    return next((name for name in images if Path(name).stem == stem), images[0] if images else f"{stem}.png")
+    written = [PureWindowsPath(root.findtext(tag) or "") for tag in ("path", "filename")]
+    images = [path for path in written if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        return f"{stem}.png"
+    chosen = next((path for path in images if path.stem == stem), images[-1])
+    return chosen.name if chosen.anchor else chosen.as_posix()  # an absolute path is the labeller's machine
 
 
 def _shape(where: str, picture: str, element: ElementTree.Element) -> Shape:
     xmin, ymin, xmax, ymax = (number(element.findtext(f"bndbox/{name}"), name) for name in CORNERS)
-    (xmin, xmax), (ymin, ymax) = sorted((xmin, xmax)), sorted((ymin, ymax))
+    if xmax < xmin - 1:  # drawn from right to left; a box of less than a pixel may have xmax < xmin
+        xmin, xmax = xmax, xmin
+    if ymax < ymin - 1:
+        ymin, ymax = ymax, ymin
     flags = {name: value for name in FLAGS if (value := text(element.findtext(name)))}
     about = {"attributes": flags} if flags else {}
     return Shape(where, picture, "box", box(xmin - 1, ymin - 1, xmax, ymax), text(element.findtext("name")), about)

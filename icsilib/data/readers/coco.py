@@ -1,0 +1,119 @@
+"""COCO JSON that may be faulty, such as VIA's export; sound files of the study are read by `read_coco`.
+
+Boxes and areas are computed again from polygons: VIA writes the box's area as the polygon's. `info` and `licenses`
+are left behind.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from icsilib.data.annotations import AnnotationError
+from icsilib.data.readers.records import (
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+    box,
+    mapping,
+    number,
+    pixels,
+    sequence,
+    text,
+)
+from icsilib.data.readers.sources import parse_json
+
+IMAGE_KEYS = {"id", "file_name", "width", "height"}
+SHAPE_KEYS = {"id", "image_id", "category_id", "bbox", "area", "segmentation", "keypoints", "num_keypoints"}
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Records of one JSON file."""
+    content = parse_json(path)
+    lists = [content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations")]
+    if not all(isinstance(each, list) for each in lists):
+        raise AnnotationError(f"{path}: has no lists 'images' and 'annotations'; export as COCO JSON")
+    images, annotations = lists
+    categories = content.get("categories")
+    labels = {
+        text(each.get("id")): text(each.get("name"))
+        for each in (categories if isinstance(categories, list) else [])
+        if isinstance(each, dict)
+    }
+    yield from _pictures(images or [])
+    for index, value in enumerate(annotations or [], start=1):
+        yield attempt(f"annotation {index}", _shape, value, labels)
+
+
+def _pictures(images: list[Any]) -> Iterator[Record]:
+    """The images. One id for two files is refused: nothing tells whose the annotations are."""
+    names = defaultdict(set)
+    for value in images:
+        if isinstance(value, dict):
+            names[text(value.get("id"))].add(text(value.get("file_name")))
+    for index, value in enumerate(images, start=1):
+        if not isinstance(value, dict) or not text(value.get("file_name")) or not text(value.get("id")):
+            yield Skipped(f"image {index}", "image without id or file name", picture=True)
+        elif len(names[text(value["id"])]) > 1:
+            yield Skipped(f"image {index}", "one id for two images", picture=True)
+        else:
+            about = {name: item for name, item in value.items() if name not in IMAGE_KEYS}
+            key, name = str(text(value["id"])), str(text(value["file_name"]))
+            yield Picture(key, name, pixels(value.get("width")), pixels(value.get("height")), about)
+
+
+def _shape(where: str, value: Any, labels: Mapping[str | None, str | None]) -> Shape:
+    record = mapping(value, "annotation")
+    picture, category = text(record.get("image_id")), text(record.get("category_id"))
+    if category is not None and category not in labels:
+        raise Unusable("category is not in the file")
+    about = {name: item for name, item in record.items() if name not in SHAPE_KEYS and item is not None}
+    for name in ("round", "iscrowd"):
+        if name in about:
+            about[name] = int(number(about[name], name))
+    if "annotator" in about:
+        about["annotator"] = text(about["annotator"])
+    label, segmentation = labels.get(category), record.get("segmentation")
+    if isinstance(segmentation, dict):
+        return Shape(where, picture or "", "mask", np.empty((0, 2)), label, about, runs=segmentation)
+    if segmentation:
+        rings = _rings(segmentation)
+        return Shape(where, picture or "", "polygon", rings[0], label, about, rings=tuple(rings[1:]))
+    if record.get("keypoints"):
+        x, y, visibility = _keypoint(record["keypoints"])
+        return Shape(where, picture or "", "point", np.array([[x, y]]), label, about, visibility=visibility)
+    if record.get("bbox"):
+        corner = [number(each, "bbox") for each in sequence(record["bbox"], "bbox")]
+        if len(corner) != 4 or corner[2] < 0 or corner[3] < 0:
+            raise Unusable("bbox is not x, y, width, height")
+        x, y, width, height = corner
+        return Shape(where, picture or "", "box", box(x, y, x + width, y + height), label, about)
+    raise Unusable("neither polygon nor keypoint nor box")
+
+
+def _rings(segmentation: Any) -> list[Points]:
+    """Polygons of a segmentation; VIA leaves out the outer list of a single one."""
+    parts = sequence(segmentation, "segmentation")
+    flat = [parts] if not isinstance(parts[0], list) else parts
+    rings = []
+    for part in flat:
+        values = [number(each, "segmentation") for each in sequence(part, "segmentation")]
+        if len(values) < 6 or len(values) % 2:
+            raise Unusable("polygon of fewer than three points, or of an odd count of numbers")
+        rings.append(np.array(values).reshape(-1, 2))
+    return rings
+
+
+def _keypoint(value: Any) -> tuple[float, float, int]:
+    values = [number(each, "keypoints") for each in sequence(value, "keypoints")]
+    if len(values) != 3:
+        raise Unusable("several keypoints in one annotation")
+    if values[2] not in (0, 1, 2):
+        raise Unusable("visibility is not 0, 1 or 2")
+    return values[0], values[1], int(values[2])

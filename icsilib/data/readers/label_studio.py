@@ -1,0 +1,143 @@
+"""Label Studio JSON ("JSON", not "JSON-MIN"). Its coordinates are per cent of the image's width and height.
+
+A task may hold the work of several people: each object keeps its annotator.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import numpy as np
+
+from icsilib.data.annotations import AnnotationError
+from icsilib.data.readers.records import (
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+    box,
+    ellipse,
+    mapping,
+    number,
+    pixels,
+    rotated_box,
+    sequence,
+    text,
+)
+from icsilib.data.readers.sources import parse_json
+
+LABELLED = ("rectanglelabels", "polygonlabels", "keypointlabels", "ellipselabels", "brushlabels", "labels")
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Records of one export: one for each region of each person's annotation of each task."""
+    tasks = parse_json(path)
+    if not isinstance(tasks, list):
+        raise AnnotationError(f"{path}: not a list of tasks; export as JSON from Label Studio")
+    for index, task in enumerate(tasks, start=1):
+        where = f"task {task['id'] if isinstance(task, dict) and text(task.get('id')) else index}"
+        work = task.get("annotations", task.get("completions")) if isinstance(task, dict) else None
+        name = _image_name(task.get("data")) if isinstance(task, dict) else None
+        if name is None or not isinstance(work, list):
+            yield Skipped(where, "task without image or annotations; export as JSON, not JSON-MIN", picture=True)
+            continue
+        people = [each for each in work if isinstance(each, dict)]
+        yield Picture(name, name, *_size(people))
+        for _ in range(len(work) - len(people)):
+            yield Skipped(where, "annotation is not an object")
+        for person in people:
+            yield from _regions(where, name, person)
+
+
+def _image_name(data: Any) -> str | None:
+    """File name of a task's image: the last part of its address, or of the `d=` of a local file."""
+    values = data.values() if isinstance(data, dict) else ()
+    image = data.get("image") if isinstance(data, dict) else None
+    address = text(image) or next((value for value in values if isinstance(value, str) and "." in value), None)
+    if address is None:
+        return None
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    local = parse_qs(parts.query).get("d")
+    return PurePosixPath(unquote(local[0] if local else parts.path).replace("\\", "/")).name or None
+
+
+def _size(people: list[dict[str, Any]]) -> tuple[int | None, int | None]:
+    """(width, height) in px, which only the regions know."""
+    for person in people:
+        for region in _results(person):
+            if isinstance(region, dict):
+                width, height = pixels(region.get("original_width")), pixels(region.get("original_height"))
+                if width and height:
+                    return width, height
+    return None, None
+
+
+def _results(person: Mapping[str, Any]) -> list[Any]:
+    result = person.get("result")
+    return result if isinstance(result, list) else []
+
+
+def _regions(where: str, picture: str, person: Mapping[str, Any]) -> Iterator[Record]:
+    """The regions of one person's annotation; results of one id (shape, label, text) belong to one region."""
+    who = person.get("completed_by")
+    annotator = text(who.get("email")) or text(who.get("id")) if isinstance(who, dict) else text(who)
+    about: dict[str, Any] = {"annotator": annotator} if annotator else {}
+    if person.get("id") is not None and text(person["id"]):
+        about["attributes"] = {"annotation_id": text(person["id"])}
+    if not isinstance(person.get("result", []), list):
+        yield Skipped(where, "result is not a list")
+    by_id: dict[str, list[Any]] = {}
+    for index, result in enumerate(_results(person)):
+        own = text(result.get("id")) if isinstance(result, dict) else None
+        by_id.setdefault(own or f"#{index}", []).append(result)
+    for id, results in by_id.items():
+        if person.get("was_cancelled") is True:
+            yield Skipped(f"{where} region {id}", "annotation was cancelled")
+        else:
+            yield attempt(f"{where} region {id}", _shape, picture, results, about)
+
+
+def _shape(where: str, picture: str, results: list[Any], about: dict[str, Any]) -> Shape:
+    value: dict[str, Any] = {}
+    for result in results:
+        value |= mapping(mapping(result, "result").get("value"), "value")
+    if any(number(result.get("image_rotation") or 0, "image_rotation") for result in results):
+        raise Unusable("image was rotated in Label Studio")
+    labels = [label for name in LABELLED for label in (value.get(name) or []) if isinstance(value.get(name), list)]
+    if len({str(label) for label in labels}) > 1:
+        raise Unusable("several labels")
+    width, height = (number(results[0].get(f"original_{side}"), f"original_{side}") for side in ("width", "height"))
+    kind, points = _outline(value, width / 100, height / 100)
+    return Shape(where, picture, kind, points, text(labels[0]) if labels else None, about)  # type: ignore[arg-type]
+
+
+def _outline(value: Mapping[str, Any], sx: float, sy: float) -> tuple[str, Points]:
+    """Kind and points, in px, of a region; `sx` and `sy` are px per per cent."""
+    if "points" in value:
+        pairs = [sequence(pair, "point") for pair in sequence(value["points"], "points")]
+        if any(len(pair) != 2 for pair in pairs):
+            raise Unusable("point is not a pair")
+        points = np.array([[number(x, "x") * sx, number(y, "y") * sy] for x, y in pairs]).reshape(-1, 2)
+        return "polygon", points
+    if "rle" in value:
+        raise Unusable("brush mask; draw polygons or export the masks as PNG")
+    if "x" not in value or "y" not in value:
+        raise Unusable("not a shape")
+    x, y = number(value["x"], "x") * sx, number(value["y"], "y") * sy
+    degrees = number(value.get("rotation") or 0, "rotation")
+    if "radiusX" in value:
+        rx, ry = number(value["radiusX"], "radiusX") * sx, number(value.get("radiusY"), "radiusY") * sy
+        return "polygon", ellipse(x, y, rx, ry, np.deg2rad(degrees))
+    if "keypointlabels" in value or "height" not in value:  # a key point's `width` is that of its dot
+        return "point", np.array([[x, y]])
+    width, height = number(value.get("width"), "width") * sx, number(value["height"], "height") * sy
+    if not degrees % 360:
+        return "box", box(x, y, x + width, y + height)
+    return "polygon", rotated_box(x, y, width, height, degrees, (x, y))

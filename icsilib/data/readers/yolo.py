@@ -1,0 +1,83 @@
+"""YOLO text files, one an image: `class cx cy w h` or `class x1 y1 x2 y2 …`, as fractions of the image.
+
+The files know neither the images' names nor their sizes, so the images must be there (or a size be given). Class
+names come from `data.yaml` or `classes.txt`; without them a label is the class's number.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from icsilib.data.annotations import AnnotationError
+from icsilib.data.readers.records import Options, Picture, Record, Shape, Unusable, attempt, box, number, text
+from icsilib.data.readers.sources import read_text
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+NOT_LABELS = {"classes.txt", "obj.names", "readme.txt", "train.txt", "val.txt", "test.txt", "requirements.txt"}
+
+
+def read(path: Path, options: Options) -> Iterator[Record]:
+    """Records of a data set's folder, or of one text file. An image without a text file is an image without objects."""
+    root = path.parent if path.is_file() or path.name == "labels" else path
+    names = _class_names(root, root.parent)
+    images = options.images or root
+    found = {_stem(file, images): file for file in sorted(images.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES}
+    files = [path] if path.is_file() else sorted(root.rglob("*.txt"))
+    labels = {_stem(file, root): file for file in files if file.name.lower() not in NOT_LABELS}
+    if path.is_file():
+        found = {stem: image for stem, image in found.items() if stem in labels}
+    for stem in sorted(labels.keys() | found.keys()):
+        image = found.get(stem)
+        yield Picture(stem, image.relative_to(images).as_posix() if image else f"{stem}.png")
+        lines = read_text(labels[stem]).split("\n") if stem in labels else []
+        for index, line in enumerate(lines, start=1):
+            if line.strip():
+                yield attempt(f"{labels[stem].name} line {index}", _shape, stem, line.split(), names)
+
+
+def _stem(file: Path, root: Path) -> str:
+    """What a text file and its image have in common: `labels/train/a.txt` and `images/train/a.png` are train/a."""
+    parts = [part for part in file.relative_to(root).with_suffix("").parts if part not in ("labels", "images")]
+    return "/".join(parts)
+
+
+def _class_names(*folders: Path) -> Mapping[int, str]:
+    """Names of the classes by number, from the first file that has them."""
+    for folder in folders:
+        for name in ("classes.txt", "obj.names"):
+            if (folder / name).is_file():
+                return dict(enumerate(line.strip() for line in read_text(folder / name).strip().split("\n")))
+        for name in ("data.yaml", "dataset.yaml", "data.yml"):
+            if (folder / name).is_file():
+                return _names_in(folder / name)
+    return {}
+
+
+def _names_in(path: Path) -> Mapping[int, str]:
+    try:
+        content = yaml.safe_load(read_text(path))
+        names = content["names"]
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        return {int(number): str(name) for number, name in pairs}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
+        raise AnnotationError(f"{path}: has no list of class names under 'names'; add it") from None
+
+
+def _shape(where: str, picture: str, words: list[str], names: Mapping[int, str]) -> Shape:
+    values = [number(word, f"value {index}") for index, word in enumerate(words)]
+    if values[0] != int(values[0]) or values[0] < 0:
+        raise Unusable("class is not a whole number")
+    label = names.get(int(values[0])) or text(int(values[0]))
+    if len(values) in (5, 6):  # a sixth value is a detector's confidence
+        cx, cy, width, height = values[1:5]
+        if width < 0 or height < 0:
+            raise Unusable("negative size")
+        about = {"score": values[5]} if len(values) == 6 else {}
+        corners = box(cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+        return Shape(where, picture, "box", corners, label, about, relative=True)
+    if len(values) >= 7 and len(values) % 2 == 1:
+        points = np.array(values[1:]).reshape(-1, 2)
+        return Shape(where, picture, "polygon", points, label, relative=True)
+    raise Unusable(f"{len(values)} values are neither a box nor a polygon")
