@@ -30,7 +30,7 @@ def random_input(
     """
     x, y, width, height = random_rectangle(image.shape[1], image.shape[0], boxes, settings, draw)
     seen = visible(boxes - [x, y, 0, 0], width, height) * settings.input_size / np.array([width, height] * 2)
-    pipeline = _pipeline(settings.input_size, settings.brightness, settings.contrast)
+    pipeline = _pipeline(settings.turns, settings.brightness, settings.contrast)
     pipeline.set_random_seed(int(draw.integers(2**31)))
     pixels = resize(cut(image, x, y, width, height), settings.input_size)
     result = pipeline(image=pixels, bboxes=seen)
@@ -72,6 +72,6 @@ def _start(low: float, length: float, side: int, limit: int, draw: np.random.Gen
 
 
 @cache
-def _pipeline(size: int, brightness: float, contrast: float) -> A.Compose:
+def _pipeline(turns: bool, brightness: float, contrast: float) -> A.Compose:
     steps = [A.HorizontalFlip(p=0.5), A.RandomBrightnessContrast(brightness, contrast, p=0.8)]
-    return A.Compose(steps, bbox_params=A.BboxParams(format="coco"))
+    return A.Compose([A.RandomRotate90()] * turns + steps, bbox_params=A.BboxParams(format="coco"))

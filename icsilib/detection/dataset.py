@@ -102,8 +102,9 @@ class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]
     """
 
     def __init__(self, images: Sequence[LabelledImage], settings: Settings, seed: int) -> None:
-        self.images, self.settings, self.seed, self.epoch = images, settings, seed, 0
-        self._pixels: dict[int, Pixels] = {}
+        self.images = [image for image in images for _ in range(settings.repeats if len(image.boxes) else 1)]
+        self.settings, self.seed, self.epoch = settings, seed, 0
+        self._pixels: dict[Path, Pixels] = {}
 
     def __len__(self) -> int:
         return len(self.images)
@@ -111,10 +112,10 @@ class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]
     def __getitem__(self, index: int) -> tuple[Pixels, NDArray[np.float64]]:
         """(S, S, 3) RGB and its boxes (N, 4), cxcywh as fractions of S."""
         labelled = self.images[index]
-        if index not in self._pixels:
-            self._pixels[index] = read_rgb(labelled.path)
+        if labelled.path not in self._pixels:
+            self._pixels[labelled.path] = read_rgb(labelled.path)
         draw = generator(self.seed, self.epoch, index)
-        pixels, boxes = random_input(self._pixels[index], labelled.boxes, self.settings, draw)
+        pixels, boxes = random_input(self._pixels[labelled.path], labelled.boxes, self.settings, draw)
         return pixels, xywh_to_cxcywh(boxes) / self.settings.input_size
 
 

@@ -38,10 +38,13 @@ class Settings:
     batch_size: int = 24  # (open)
     steps: int = 20_000  # (open)
     validate_every: int = 1_000  # steps
+    largest_gradient: float = 20.0  # norm to which longer gradients are cut; few positives make rare long ones (open)
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16 where the processor multiplies it
     # augmentation
     zoom: float = 1.5  # a window's side is multiplied by up to this or its inverse
     empty_share: float = 0.25  # of windows of images with sperm that are cut anywhere, not around a sperm
+    turns: bool = False  # also turn by quarters: a preparation has no upper side (not in the paper)
+    repeats: int = 1  # how often an epoch visits an image with sperm; those without come once (open)
     brightness: float = 0.2  # largest relative change
     contrast: float = 0.2
     # detections
@@ -66,12 +69,24 @@ def from_record(record: dict[str, Any]) -> Settings:
     return Settings(**values)
 
 
+_WINDOWS = Settings(
+    "windows", input_size=300, window=400, overlap=130, learning_rate=2e-4, batch_size=8, turns=True, repeats=3
+)
 PROFILES = {
     "paper": Settings("paper"),
-    "standard": Settings(
-        "standard", input_size=300, window=400, overlap=80, batch_size=8, steps=2_000, validate_every=250
+    "standard": _WINDOWS.with_(profile="standard", frozen_stages=4, steps=1_000, validate_every=250),
+    "quick": _WINDOWS.with_(
+        profile="quick", input_size=240, frozen_stages=4, steps=200, validate_every=100, warm_up=30, learning_rate=3e-4
     ),
-    "quick": Settings(
-        "quick", input_size=240, window=400, overlap=80, batch_size=8, steps=200, validate_every=100, warm_up=20
+    "svia": Settings(
+        "svia",
+        input_size=240,
+        window=160,
+        overlap=24,
+        batch_size=8,
+        steps=160,
+        validate_every=80,
+        warm_up=20,
+        zoom=1.25,
     ),
 }

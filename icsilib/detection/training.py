@@ -181,6 +181,7 @@ def _train_step(
     loss = parts.classification + settings.localisation_weight * parts.localisation + penalty
     optimizer.zero_grad()
     fabric.backward(loss)
+    fabric.clip_gradients(model, optimizer, max_norm=settings.largest_gradient, error_if_nonfinite=False)
     if torch.isfinite(loss):  # otherwise the caller stops, and the weights stay as they were
         optimizer.step()
     values = {"loss": loss, "classification": parts.classification, "localisation": parts.localisation, "l2": penalty}
