@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
+from scipy.sparse.csgraph import connected_components
 
 from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, box_annotation
 from icsilib.detection.boxes import box_iou
@@ -71,12 +72,7 @@ def consensus(boxes_by_reader: Mapping[str, Boxes], iou: float = 0.5, min_votes:
     if not 0 < iou <= 1 or min_votes < 1:
         raise ValueError(f"iou={iou}, min_votes={min_votes}: need 0 < iou ≤ 1 and at least one vote")
     drawn = _in_order(boxes_by_reader, iou)
-    free, groups = np.ones(len(drawn.boxes), dtype=bool), []
-    for group in sorted(_groups(drawn, min_votes), key=lambda group: _rank(group, drawn)):
-        if free[list(group)].all():
-            free[list(group)] = False
-            groups.append(group)
-    groups.sort(key=lambda group: _mean_box(group, drawn))
+    groups = sorted(_groups(drawn, min_votes), key=lambda group: _mean_box(group, drawn))
     return ConsensusBoxes(
         boxes=np.array([_mean_box(group, drawn) for group in groups], dtype=float).reshape(-1, 4),
         votes=np.array([len(group) for group in groups], dtype=np.int64),
@@ -100,16 +96,33 @@ def _in_order(boxes_by_reader: Mapping[str, Boxes], iou: float) -> _Drawn:
 
 
 def _groups(drawn: _Drawn, min_votes: int) -> Iterator[tuple[int, ...]]:
-    """Every set of at least `min_votes` boxes in which each agrees with each."""
+    """The groups in the order of their rank, cluster by cluster of overlapping boxes; none has a box of an earlier."""
+    number, cluster = connected_components(drawn.agree, directed=False)
+    for name in range(number):
+        free = frozenset(np.flatnonzero(cluster == name).tolist())
+        while len(free) >= min_votes:
+            best = min(_largest_groups(drawn, (), free, frozenset()), key=lambda group: _rank(group, drawn))
+            if len(best) < min_votes:
+                break
+            yield best
+            free -= set(best)
 
-    def grow(group: tuple[int, ...], candidates: NDArray[np.int64]) -> Iterator[tuple[int, ...]]:
-        if len(group) >= min_votes:
-            yield group
-        for place, box in enumerate(candidates):
-            later = candidates[place + 1 :]
-            yield from grow((*group, int(box)), later[drawn.agree[box, later]])
 
-    yield from grow((), np.arange(len(drawn.boxes)))
+def _largest_groups(
+    drawn: _Drawn, group: tuple[int, ...], candidates: frozenset[int], done: frozenset[int]
+) -> Iterator[tuple[int, ...]]:
+    """Every set of boxes that agree pairwise and that no further box agrees with (Bron & Kerbosch 1973).
+
+    `candidates` agree with all of `group`; so do `done`, whose groups have been given already.
+    """
+    if not candidates and not done:
+        yield tuple(sorted(group))
+        return
+    friends = {box: frozenset(np.flatnonzero(drawn.agree[box]).tolist()) for box in candidates | done}
+    pivot = max(sorted(friends), key=lambda box: len(friends[box] & candidates))
+    for box in sorted(candidates - friends[pivot]):
+        yield from _largest_groups(drawn, (*group, box), candidates & friends[box], done & friends[box])
+        candidates, done = candidates - {box}, done | {box}
 
 
 def _rank(group: tuple[int, ...], drawn: _Drawn) -> tuple[float | tuple[float, ...], ...]:

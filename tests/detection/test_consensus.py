@@ -94,6 +94,12 @@ def test_more_readers_more_votes():
     assert consensus({"a": boxes(at(7))}, min_votes=1).boxes.tolist() == [at(7)]
 
 
+def test_many_readers_take_no_longer_than_few():
+    """Twenty-four readers of one sperm have 2²⁴ subsets; only the largest is looked at."""
+    many = {f"reader {k:02d}": boxes(at(k / 10), at(100 + k / 10)) for k in range(24)}
+    assert consensus(many).votes.tolist() == [24, 24]
+
+
 @pytest.mark.parametrize("bad", [at(0, width=0.0), at(np.nan), at(0, height=-3.0)])
 def test_a_box_without_area_is_named(bad):
     with pytest.raises(ValueError, match="reader b, box 1"):
