@@ -16,6 +16,19 @@ Grey = NDArray[np.uint8]  # (S, S)
 Curve = NDArray[np.float64]  # (bins,)
 
 
+def close_up(image: Grey, outline: Polygon, margin: float = 1.5, size: int = 192) -> tuple[Grey, Polygon]:
+    """The square around a cell, `margin` times as wide as the cell, resized to `size` px; and the outline in it.
+
+    Brings cells photographed at different scales to one size. The square is moved inside the image where it can be.
+    """
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    side = min(int(np.ceil(margin * (high - low).max())), *image.shape)
+    corner = np.clip(np.round((low + high - side) / 2), 0, np.array(image.shape[::-1]) - side).astype(int)
+    crop = image[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
+    resized = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8), (outline - corner) * size / side
+
+
 def grey_histogram(images: Sequence[Grey], bins: int = 64) -> tuple[Curve, Curve]:
     """Grey levels in the middle of each of `bins` equal bins of 0..256, and the share of all pixels in each."""
     counts, edges = np.histogram(np.stack(images), bins=bins, range=(0, 256))

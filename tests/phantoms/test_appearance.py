@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from icsilib.phantoms.appearance import boundary_contrast, gradient_spectrum, grey_histogram
+from icsilib.phantoms.appearance import boundary_contrast, close_up, gradient_spectrum, grey_histogram
 
 TURN = np.linspace(0, 2 * np.pi, 100, endpoint=False)
 CIRCLE = 64 + 30 * np.stack([np.cos(TURN), np.sin(TURN)], axis=1)
@@ -42,3 +42,17 @@ def test_what_lies_beyond_the_frame_is_left_out():
     contrast = boundary_contrast(np.full((128, 128), 9, np.uint8), CIRCLE - [60, 0])
     assert 0 < len(contrast) < 256
     assert not contrast.any()
+
+
+def test_a_close_up_brings_cell_and_outline_to_one_size():
+    image = np.where(np.hypot(X - 64, Y - 64) < 30, 100, 150).astype(np.uint8)
+    near, outline = close_up(image, CIRCLE, margin=2.0, size=60)
+    assert near.shape == (60, 60)
+    np.testing.assert_allclose(outline.min(axis=0), 15, atol=0.6)
+    assert (near < 125).mean() == pytest.approx(np.pi / 16, rel=0.03)  # a disc of half the square's width
+
+
+def test_a_close_up_of_a_cell_at_the_border_stays_inside():
+    near, outline = close_up(np.zeros((128, 128), np.uint8), CIRCLE - [34, 0], margin=2.0, size=120)
+    assert near.shape == (120, 120)
+    assert outline[:, 0].min() == pytest.approx(0, abs=0.1)
