@@ -94,8 +94,8 @@ def architecture(ax: Axes, nodes: dict[tuple[int, int], tuple[int, int]], skips:
                 _arrow(ax, _place(*skip), (x, y), GREY, bend)
         elif i:
             _arrow(ax, _place(i - 1, 0), (x, y), BLUE)
-    _head(ax, _place(0, bottom), (1.2, 0), "3×3 conv, σ\n$y_{seg}$")
-    _head(ax, _place(heatmap_level, bottom - heatmap_level), (1.2, -0.35), "1×1 conv, softmax $Z$\nDSNT  $y_{coords}$")
+    _head(ax, _place(0, bottom), 1.2, "3×3 conv\nsigmoid\n$y_{seg}$")
+    _head(ax, _place(heatmap_level, bottom - heatmap_level), 1.5, "1×1 conv, softmax $Z$\nDSNT  $y_{coords}$")
     for name, colour in {"pooling 2×2": BLUE, "bilinear upsampling": ORANGE, "skip, concatenated": GREY}.items():
         ax.plot([], [], color=colour, label=name)
     ax.legend(loc="lower right", fontsize=8)
@@ -107,15 +107,19 @@ def _place(i: int, j: int) -> tuple[float, float]:
     return 0.85 * i + 1.7 * j, -float(i)
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, bend: float = 0.0) -> None:
-    style = {"arrowstyle": "-|>", "color": colour, "shrinkA": 20, "shrinkB": 20, "lw": 1.1}
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, bend: float = 0.0, gap: float = 20
+) -> None:
+    style = {"arrowstyle": "-|>", "color": colour, "shrinkA": 20, "shrinkB": gap, "lw": 1.1}
     ax.annotate("", end, start, arrowprops=style | {"connectionstyle": f"arc3,rad={bend}"})
 
 
-def _head(ax: Axes, node: tuple[float, float], shift: tuple[float, float], text: str) -> None:
-    x, y = node[0] + shift[0], node[1] + shift[1]
-    ax.text(x, y, text, ha="center", va="center", fontsize=8.5, bbox={"fc": "#DDEFD9", "ec": GREY, "boxstyle": "round"})
-    _arrow(ax, node, (x, y), GREEN)
+def _head(ax: Axes, node: tuple[float, float], right: float, text: str) -> None:
+    x, y = node[0] + right, node[1]
+    box = {"fc": "#DDEFD9", "ec": GREY, "boxstyle": "round"}
+    widest = max(len(line.replace("$", "")) for line in text.split("\n"))
+    ax.text(x, y, text, ha="center", va="center", fontsize=8.5, bbox=box)
+    _arrow(ax, node, (x, y), GREEN, gap=3.2 * widest + 4)
 
 
 def training_curves(axes: Sequence[Axes], log: pd.DataFrame) -> None:

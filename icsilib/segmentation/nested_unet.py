@@ -14,6 +14,7 @@ concatenation, then two more. `READINGS` holds it with its alternatives; `readin
 """
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -150,6 +151,17 @@ READINGS = {
 def parameter_count(model: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def node_shapes(model: NestedUNet) -> dict[tuple[int, int], tuple[int, int]]:
+    """Channels and side (px) of every node X^{i,j}, as a forward pass of a copy on the meta device gives them."""
+    shapes: dict[tuple[int, int], tuple[int, int]] = {}
+    copy = deepcopy(model).to("meta")
+    for i, j in [(i, 0) for i in range(model.bottom + 1)] + model.decoder_nodes():
+        node = copy.get_submodule(f"conv{i}_{j}")
+        node.register_forward_hook(lambda _, __, out, at=(i, j): shapes.update({at: (out.shape[1], out.shape[2])}))
+    copy(torch.empty(1, 1, model.size, model.size, device="meta"))
+    return shapes
 
 
 def reading_table(widths: Sequence[int] = PAPER_WIDTHS) -> list[dict[str, str | int]]:

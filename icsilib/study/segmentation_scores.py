@@ -1,0 +1,40 @@
+"""Scores of paper A's model as results, under the keys that the claims ledger and the reference run share."""
+
+import pandas as pd
+
+from icsilib.segmentation.evaluation import Score, Speed, presence_auc, summarise
+from icsilib.study.provenance import Results
+
+NAMES = {"oolemma.iou": "iou_oolemma", "pipette.iou": "iou_pipette", "tip": "tip_px", "tip.um": "tip_um"}
+UNITS = {"oolemma.iou": "IoU", "pipette.iou": "IoU", "tip": "px at 512", "tip.um": "µm", "iou": "IoU"}
+
+
+def add_scores(results: Results, table: pd.DataFrame, data: str, prefix: str = "") -> None:
+    """Add mean, SD, median and number left out of each measure of a frame table, every key after `prefix`.
+
+    Intervals are 95 %, by resampling whole videos. `iou` is the mean of both classes of each frame that has both.
+    """
+    both = table.assign(iou_both=table[["iou_oolemma", "iou_pipette"]].mean(axis=1, skipna=False))
+    for name, column in {**NAMES, "iou": "iou_both"}.items():
+        _add(results, prefix + name, summarise(both, column), UNITS[name], data)
+    results.add(f"{prefix}tip.within_10_px", float((table["tip_px"].dropna() <= 10).mean()), n_of="frames", data=data)
+    results.add(f"{prefix}tip.presence_auc", presence_auc(table), n=len(table), n_of="frames", data=data)
+    for name in ("oolemma", "pipette"):
+        false = int(table[f"false_{name}"].sum())
+        results.add(f"{prefix}{name}.false_frames", false, n=len(table), n_of="frames", data=data)
+
+
+def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None:
+    about = {"unit": unit, "n": score.n, "n_of": "frames", "data": data}
+    method = f"mean over frames; interval from {score.videos} resampled videos"
+    results.add(f"{key}.mean", score.mean, interval=score.interval, level=0.95, method=method, **about)
+    results.add(f"{key}.sd", score.sd, method="over frames", **about)
+    results.add(f"{key}.median", score.median, method="over frames", **about)
+    results.add(f"{key}.left_out", score.left_out, n_of="frames", data=data, method="truth lacks the object")
+
+
+def add_speed(results: Results, speed: Speed, key: str = "inference") -> None:
+    """Add milliseconds and operations of one frame."""
+    method = f"median of {speed.frames} single frames after warming up, {speed.threads} threads, preprocessing left out"
+    results.add(f"{key}.ms", speed.milliseconds, unit="ms", n=speed.frames, n_of="frames", method=method)
+    results.add(f"{key}.gflop", speed.gflop, unit="GFLOP", method="counted by torch, multiply and add are two")
