@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from icsilib.data.manifest import data_root
+
 # Expansion t, output channels c, repeats n, stride s: Table 2 of Sandler et al.
 ROWS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 STEM, LAST = 32, 1280  # channels of the first and the last convolution
@@ -78,9 +80,8 @@ def parameter_count(module: nn.Module) -> int:
 
 
 def find_imagenet_weights() -> Path | None:
-    """The file of ImageNet weights, or None: in `$ICSILIB_WEIGHTS`, beside `$ICSILIB_MIRROR`, or in ../shared."""
-    root = Path(__file__).resolve().parents[2]
-    folders = [root.parent / "shared" / "weights", root / "data" / "weights"]
+    """The file of ImageNet weights, or None: in `$ICSILIB_WEIGHTS`, beside the mirror, in data/, in ../shared."""
+    folders = [data_root() / "mobilenet-v2-imagenet", Path(__file__).resolve().parents[3] / "shared" / "weights"]
     if mirror := os.environ.get("ICSILIB_MIRROR"):
         folders.insert(0, Path(mirror).parent / "weights")
     if own := os.environ.get("ICSILIB_WEIGHTS"):

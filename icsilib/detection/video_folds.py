@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from icsilib.data.annotations import Dataset
 from icsilib.data.splits import Split
 from icsilib.detection.dataset import LabelledImage, labelled_images
 from icsilib.detection.detector import Detections, Detector
-from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.evaluation import Scores, coco_evaluation, interval, resample_groups, scores_of
 from icsilib.detection.settings import Settings
 from icsilib.detection.training import detect_files, train
 from icsilib.detection.weights import load_weights
@@ -92,3 +93,28 @@ def pooled(images: Sequence[LabelledImage], results: Sequence[dict[str, Any]]) -
 
 def _rounded(found: Detections) -> list[list[float]]:
     return np.c_[found.boxes.round(2), found.scores.round(5)].tolist()
+
+
+INITIALISATIONS = ("imagenet", "scratch")
+SEEDS = (0, 1, 2)
+
+
+def planned_runs(videos: Sequence[str], held_out: str) -> list[Run]:
+    """Three seeds of each initialisation on one held-out video, then every other video held out once with seed 0."""
+    runs = [Run(held_out, start, seed) for seed in SEEDS for start in INITIALISATIONS]
+    return runs + [Run(video, start, SEEDS[0]) for video in videos if video != held_out for start in INITIALISATIONS]
+
+
+def seeds_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % t interval of the mean over seeds: how the result varies with chance in training, not with the video."""
+    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+    return float(low), float(high)
+
+
+def pooled_scores(
+    images: Sequence[LabelledImage], results: Sequence[dict[str, Any]], resamples: int = 1000, seed: int = 0
+) -> tuple[Scores, tuple[float, float]]:
+    """Scores of all videos, each tested by the run that held it out, and the interval of AP with videos resampled."""
+    evaluation = coco_evaluation(images, pooled(images, results))
+    samples = resample_groups([image.group for image in images], resamples, seed)
+    return scores_of(evaluation), interval([scores_of(evaluation, places).ap for places in samples])
