@@ -12,7 +12,7 @@ from scipy import stats
 
 from icsilib.stats.cells import Cells, pseudo_values
 from icsilib.stats.resampling import Draws, draw_counts, percentile_interval, weighted_means
-from icsilib.stats.variance import crossed_interval, standard_error
+from icsilib.stats.variance import crossed_interval, simulate_crossed, standard_error
 
 ROWS, FRAMES, TWO_WAY = "rows", "frames", "two_way"
 ANNOTATOR_T, CROSSED_T, CROSSED_LOG_T = "annotator_t", "crossed_t", "crossed_log_t"
@@ -169,11 +169,7 @@ def crossed_t_coverage(
 
     `effects` are the SDs of annotator, frame and what remains of a cell, as estimated from data.
     """
-    rng = np.random.default_rng(seed)
-    sizes = ((studies, annotators, 1), (studies, 1, frames), (studies, annotators, frames))
-    values = np.sum(
-        [np.broadcast_to(rng.normal(0, sd, size), sizes[2]) for sd, size in zip(effects, sizes, strict=True)], axis=0
-    )
+    values = simulate_crossed(effects, annotators, frames, studies, np.random.default_rng(seed))
     error, df = standard_error(values)
     return float(np.mean(np.abs(values.mean(axis=(1, 2))) <= stats.t.ppf((1 + level) / 2, df) * error))
 

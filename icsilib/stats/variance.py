@@ -97,6 +97,17 @@ def icc_a1(values: NDArray[np.float64]) -> float:
     return float((ms.frame - ms.interaction) / (ms.frame + (n_annotators - 1) * ms.interaction + people))
 
 
+def simulate_crossed(
+    effects: tuple[float, float, float], annotators: int, frames: int, studies: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Values (studies, A, F) with true mean 0 and normal effects; `effects` as `effect_sds` gives them."""
+    annotator, frame, rest = effects
+    values = rng.normal(0, rest, (studies, annotators, frames))
+    values += rng.normal(0, annotator, (studies, annotators, 1))
+    values += rng.normal(0, frame, (studies, 1, frames))
+    return values
+
+
 def standard_error(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Standard error of the mean of `values` (…, A, F) over annotators and frames, and its degrees of freedom.
 

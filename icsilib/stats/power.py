@@ -1,0 +1,81 @@
+"""What a study of a given size can show: smallest detectable difference, power, and power for equivalence."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import integrate, optimize, stats
+
+
+class Precision(NamedTuple):
+    """Expected standard error of a mean or difference, in its unit, and degrees of freedom."""
+
+    error: float
+    df: float
+
+
+def crossed_precision(effects: tuple[float, float, float], annotators: int, frames: int) -> Precision:
+    """Precision of a crossed study from the SDs of annotator, frame and the rest of a cell (`variance.effect_sds`)."""
+    annotator, frame, rest = (sd**2 for sd in effects)
+    ms_annotator, ms_frame = rest + frames * annotator, rest + annotators * frame
+    total = frames * annotator + annotators * frame + rest
+    spread = (
+        (ms_annotator if annotator else 0) ** 2 / (annotators - 1)
+        + (ms_frame if frame else 0) ** 2 / (frames - 1)
+        + rest**2 / ((annotators - 1) * (frames - 1))
+    )
+    return Precision(float(np.sqrt(total / (annotators * frames))), float(total**2 / spread))
+
+
+def welch_precision(sd_a: float, n_a: int, sd_b: float, n_b: int) -> Precision:
+    """Precision of the difference of two independent means, with Welch's degrees of freedom."""
+    a, b = sd_a**2 / n_a, sd_b**2 / n_b
+    return Precision(float(np.sqrt(a + b)), float((a + b) ** 2 / (a**2 / (n_a - 1) + b**2 / (n_b - 1))))
+
+
+def paired_precision(sd: float, n: int) -> Precision:
+    """Precision of the mean of n independent differences with standard deviation `sd`."""
+    return Precision(sd / float(np.sqrt(n)), float(n - 1))
+
+
+def difference_power(difference: float, precision: Precision, alpha: float = 0.05) -> float:
+    """Probability that a two-sided t-test at α finds a true `difference` (noncentral t)."""
+    critical, shift = stats.t.ppf(1 - alpha / 2, precision.df), difference / precision.error
+    return float(stats.nct.sf(critical, precision.df, shift) + stats.nct.cdf(-critical, precision.df, shift))
+
+
+def detectable_difference(precision: Precision, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The smallest true difference that a two-sided test at α finds with probability `power`."""
+    if not alpha < power < 1:
+        raise ValueError(f"power must lie between α = {alpha} and 1, got {power}")
+    return _solve(lambda difference: difference_power(difference, precision, alpha) - power, precision.error)
+
+
+def equivalence_power(margin: float, precision: Precision, difference: float = 0.0, alpha: float = 0.05) -> float:
+    """Probability that TOST at α declares equivalence within ±margin when the true difference is `difference`.
+
+    Exact for a normal estimate with an independent χ² standard error: integrated over that error.
+    """
+    critical = stats.t.ppf(1 - alpha, precision.df)
+    upper, lower = (margin - difference) / precision.error, (-margin - difference) / precision.error
+    widest = margin / precision.error / critical  # a larger standard error leaves no room for equivalence
+    scale = 1 / np.sqrt(precision.df)
+
+    def density(ratio: float) -> float:
+        room = stats.norm.cdf(upper - critical * ratio) - stats.norm.cdf(lower + critical * ratio)
+        return float(max(room, 0.0) * stats.chi.pdf(ratio, precision.df, scale=scale))
+
+    return float(integrate.quad(density, 0, min(widest, 1 + 12 / np.sqrt(precision.df)), limit=200)[0])
+
+
+def smallest_margin(precision: Precision, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The smallest margin within which a study can show equivalence with probability `power`, if there is none."""
+    return _solve(lambda margin: equivalence_power(margin, precision, 0.0, alpha) - power, precision.error)
+
+
+def _solve(gap: Callable[[float], float], start: float) -> float:
+    """Where the rising function `gap` is 0, searched from `start` upwards."""
+    high = start
+    while gap(high) < 0:
+        high *= 1.5
+    return float(optimize.brentq(gap, 0, high))

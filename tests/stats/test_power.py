@@ -1,0 +1,50 @@
+"""Power against statsmodels and simulation."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.power import TTestPower
+
+from icsilib.stats import power
+from icsilib.stats.equivalence import tost_share
+
+
+def test_one_sample_power_and_detectable_difference_agree_with_statsmodels():
+    precision = power.paired_precision(sd=2.0, n=14)
+    oracle = TTestPower()
+    assert power.difference_power(1.0, precision) == pytest.approx(oracle.power(0.5, 14, 0.05), abs=1e-9)
+    expected = oracle.solve_power(nobs=14, alpha=0.05, power=0.8)
+    assert power.detectable_difference(precision) == pytest.approx(2.0 * expected, rel=1e-6)
+    assert power.difference_power(0.0, precision) == pytest.approx(0.05)
+
+
+def test_published_sizes():
+    """Fourteen frames see far less than a thousand: the ratio follows from the standard errors."""
+    many, few = (power.detectable_difference(power.paired_precision(0.021, n)) for n in (1000, 14))
+    assert 8 < few / many < 11  # √(1000/14) = 8.5, and a little more for the degrees of freedom
+    assert power.welch_precision(0.021, 1000, 0.016, 140).error == pytest.approx(
+        np.sqrt(0.021**2 / 1000 + 0.016**2 / 140)
+    )
+
+
+@pytest.mark.parametrize("difference", [0.0, 0.5])
+def test_equivalence_power_agrees_with_simulation(difference):
+    effects = (0.0, 1.0, 1e-6)  # only frames differ, so that the crossed analysis is a one-sample t-test
+    precision = power.crossed_precision(effects, 5, 14)
+    assert precision == pytest.approx(power.paired_precision(1.0, 14), rel=1e-4)
+    expected = tost_share(effects, 5, 14, margin=0.8, difference=difference, studies=40_000)
+    assert power.equivalence_power(0.8, precision, difference) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_smallest_margin_has_the_power_asked_for():
+    precision = power.crossed_precision((0.3, 1.0, 1.0), 5, 14)
+    margin = power.smallest_margin(precision, power=0.9)
+    assert power.equivalence_power(margin, precision) == pytest.approx(0.9)
+
+
+def test_equivalence_cannot_be_found_within_a_tiny_margin():
+    assert power.equivalence_power(0.01, power.paired_precision(1.0, 14)) < 1e-3
+
+
+def test_power_must_exceed_alpha():
+    with pytest.raises(ValueError, match="power must lie"):
+        power.detectable_difference(power.paired_precision(1.0, 14), power=0.01)
