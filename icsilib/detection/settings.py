@@ -44,6 +44,7 @@ class Settings:
     zoom: float = 1.5  # a window's side is multiplied by up to this or its inverse
     empty_share: float = 0.25  # of windows of images with sperm that are cut anywhere, not around a sperm
     turns: bool = False  # also turn by quarters: a preparation has no upper side (not in the paper)
+    mosaic: float = 0.0  # share of inputs put together from four windows of half the side (not in the paper)
     repeats: int = 1  # how often an epoch visits an image with sperm; those without come once (open)
     brightness: float = 0.2  # largest relative change
     contrast: float = 0.2
@@ -70,11 +71,19 @@ def from_record(record: dict[str, Any]) -> Settings:
 
 
 _WINDOWS = Settings(
-    "windows", input_size=300, window=400, overlap=130, learning_rate=2e-4, batch_size=8, turns=True, repeats=3
+    "windows",
+    input_size=300,
+    window=400,
+    overlap=130,
+    learning_rate=2e-4,
+    batch_size=8,
+    turns=True,
+    mosaic=0.7,
+    repeats=3,
 )
 PROFILES = {
     "paper": Settings("paper"),
-    "standard": _WINDOWS.with_(profile="standard", frozen_stages=4, steps=1_000, validate_every=250),
+    "standard": _WINDOWS.with_(profile="standard", frozen_stages=4, steps=600, validate_every=150),
     "quick": _WINDOWS.with_(
         profile="quick", input_size=240, frozen_stages=4, steps=200, validate_every=100, warm_up=30, learning_rate=3e-4
     ),
