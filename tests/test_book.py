@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from icsilib.study.book import insert_results
+from icsilib.study.book import insert_results, with_own_labels
 from icsilib.study.order import ROOT
 from icsilib.study.provenance import Results
 
@@ -60,3 +60,9 @@ def test_results_are_inserted_and_unknown_keys_refused(tmp_path: Path) -> None:
     assert insert_results("{result}`other:iou.mean`", tmp_path) == "*not run*"
     with pytest.raises(KeyError, match=r"iou\.median"):
         insert_results("{result}`toy:iou.median`", tmp_path)
+
+
+def test_a_second_chapter_from_one_notebook_gets_labels_of_its_own() -> None:
+    notebook = "(pairs)=\\n## Pairs\\n see [there](#pairs), {ref}`pairs` or {ref}`so <pairs>`; pairs (of people)"
+    expected = "(x-pairs)=\\n## Pairs\\n see [there](#x-pairs), {ref}`x-pairs` or {ref}`so <x-pairs>`; pairs (of people)"
+    assert with_own_labels(notebook, "x") == expected

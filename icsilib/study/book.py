@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from icsilib.files import write_text_atomic
+from icsilib.study.order import chapters
 from icsilib.study.provenance import ROOT, ResultsFile, code_revision, read_results
 
 PROSE = ROOT / "book"
@@ -24,9 +25,13 @@ def assemble(notebooks: Path, results: Path, source: Path) -> Path:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(PROSE, source, ignore=shutil.ignore_patterns("missing", "reference"))
     (source / "notebooks").mkdir()
+    sources = {name: chapter.notebook for name, chapter in chapters().items()}
     for notebook in sorted(notebooks.glob("*.ipynb")):
         if not notebook.name.endswith(".failed.ipynb"):
-            shutil.copy(notebook, source / "notebooks")
+            text = notebook.read_text(encoding="utf-8")
+            if sources.get(notebook.stem, notebook.stem) != notebook.stem:
+                text = with_own_labels(text, notebook.stem)
+            write_text_atomic(source / "notebooks" / notebook.name, text)
     for page in sorted((PROSE / "missing").glob("*.md")):
         if not (source / "notebooks" / page.with_suffix(".ipynb").name).exists():
             shutil.copy(page, source / "notebooks")
@@ -36,6 +41,13 @@ def assemble(notebooks: Path, results: Path, source: Path) -> Path:
     _copy_results(PROSE / "reference", source / "notebooks" / "results" / "reference")
     _write_config(source)
     return source
+
+
+def with_own_labels(notebook: str, prefix: str) -> str:
+    """A notebook's text with `prefix` before each of its labels, for a second chapter made from one notebook."""
+    for label in re.findall(r"\(([a-z0-9-]+)\)=", notebook):
+        notebook = re.sub(rf"(\(|\]\(#|`|<){label}(\)=|\)|`|>)", rf"\g<1>{prefix}-{label}\g<2>", notebook)
+    return notebook
 
 
 def _copy_results(results: Path, target: Path) -> None:
@@ -75,6 +87,7 @@ def _value(results: ResultsFile, key: str) -> float | int | bool | str | None:
 def build(source: Path, html: Path) -> Path:
     """Run Jupyter Book on the assembled `source`, warnings as errors; returns the first page of `html`."""
     output = html.parent / "jupyter-book"
+    shutil.rmtree(output, ignore_errors=True)  # Sphinx would find labels of earlier sources twice
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", source, "--path-output", output, "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
