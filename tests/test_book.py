@@ -63,6 +63,6 @@ def test_results_are_inserted_and_unknown_keys_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_chapter_from_one_notebook_gets_labels_of_its_own() -> None:
-    notebook = "(pairs)=\\n## Pairs\\n see [there](#pairs), {ref}`pairs` or {ref}`so <pairs>`; pairs (of people)"
-    expected = "(x-pairs)=\\n## Pairs\\n see [there](#x-pairs), {ref}`x-pairs` or {ref}`so <x-pairs>`; pairs (of people)"
+    notebook = "(pairs)=\\n see [there](#pairs), {ref}`pairs` or {ref}`so <pairs>`; pairs (of people)"
+    expected = "(x-pairs)=\\n see [there](#x-pairs), {ref}`x-pairs` or {ref}`so <x-pairs>`; pairs (of people)"
     assert with_own_labels(notebook, "x") == expected
