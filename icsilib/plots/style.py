@@ -1,6 +1,7 @@
 """Colours and sizes that every figure of the book shares."""
 
 import matplotlib as mpl
+from cycler import cycler
 
 # Okabe & Ito's palette, distinguishable with every common colour-vision deficiency.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY = (
@@ -20,7 +21,7 @@ def use_book_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": 10.5,
-            "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY]),
+            "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY]),
             "legend.frameon": False,
             "image.cmap": "gray",
         }
