@@ -57,10 +57,8 @@ def intersection_over_union(axes: Sequence[Axes], pairs: Sequence[tuple[Boxes, B
         side = np.minimum(one[:2] + one[2:], other[:2] + other[2:]) - low
         if (side > 0).all():
             ax.add_patch(Rectangle(tuple(low), *side, color=SKY, alpha=0.6, linewidth=0))
-        ax.set(title=f"IoU {iou:.2f}", aspect="equal", xticks=[], yticks=[])
-        ax.autoscale_view()
-        ax.margins(0.1)
-        ax.invert_yaxis()
+        ax.set_title(f"IoU {iou:.2f}")
+        _frame(ax, np.array(pairs).reshape(-1, 4))
 
 
 def consensus_picture(
@@ -85,9 +83,14 @@ def consensus_picture(
         x, y, width, height = around
         ax.set(xlim=(x, x + width), ylim=(y + height, y))
     elif pixels is None:
-        ax.autoscale_view()
-        ax.margins(0.15)
-        ax.invert_yaxis()
+        _frame(ax, np.concatenate(list(drawn.values())))
+
+
+def _frame(ax: Axes, boxes: Boxes, margin: float = 6.0) -> None:
+    """Show just the boxes (N, 4), without axes: they are anywhere and of any size."""
+    low, high = boxes[:, :2].min(axis=0) - margin, (boxes[:, :2] + boxes[:, 2:]).max(axis=0) + margin
+    ax.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), aspect="equal")
+    ax.axis("off")
 
 
 def reader_scores(ax: Axes, table: pd.DataFrame, figure: str, label: str, published: float | None = None) -> None:
