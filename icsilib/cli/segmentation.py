@@ -26,11 +26,13 @@ def train(
     profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
     epochs: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
+    start_from: Annotated[Path | None, typer.Option(help="Weights to begin with, for fine-tuning.")] = None,
     accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU; each takes a batch.")] = 1,
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
     from icsilib.checkpoints import CheckpointError, NonFiniteLossError
+    from icsilib.segmentation import WeightsError
     from icsilib.segmentation.settings import PROFILES
     from icsilib.segmentation.training import train as run
 
@@ -39,8 +41,8 @@ def train(
     settings = PROFILES[profile] if epochs is None else PROFILES[profile].with_(epochs=epochs)
     training, validation = _frames(data, settings, "train"), _frames(data, settings, "validation")
     try:
-        weights = run(settings, training, validation, out, seed, accelerator, devices)
-    except (CheckpointError, NonFiniteLossError, ValueError) as error:
+        weights = run(settings, training, validation, out, seed, accelerator, devices, start_from=start_from)
+    except (CheckpointError, NonFiniteLossError, WeightsError, ValueError) as error:
         _fail(error)
     typer.echo(f"{weights}: {len(training)} frames, {settings.epochs} epochs")
 

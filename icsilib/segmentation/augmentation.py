@@ -1,8 +1,9 @@
 """The six kinds of augmentation that paper A, §2.3, names, by albumentations; masks and tip move with the image.
 
 Their ranges are open in the paper; those here are moderate, and lengths are fractions of the image's side, so that they
-mean the same at any size. What comes in from outside the frame (rotation, distortion) is filled with the frame's median
-grey, like the bars of a letterbox: reflection would draw a second pipette, and a second tip.
+mean the same at any size. Rotation stops at 30°, since tools enter a frame from its sides. What comes in from outside
+the frame (rotation, distortion) is filled with the frame's median grey, like the bars of a letterbox: reflection would
+draw a second pipette, and a second tip.
 """
 
 import functools
@@ -65,7 +66,7 @@ def transforms(size: int, fill: float = 0.0) -> dict[str, list[A.BasicTransform]
     sigma = size / 14  # px over which noise is blurred; the displacements then have a standard deviation of 1 %
     return {
         "crop": [A.RandomSizedCrop((int(0.6 * size), size), (size, size), mask_interpolation=cv2.INTER_LINEAR, p=0.5)],
-        "rotation": [A.Rotate((-180, 180), **edge, p=0.5)],
+        "rotation": [A.Rotate((-30, 30), **edge, p=0.5)],
         "flips": [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)],
         "distortion": [Elastic(0.15 * size * sigma, sigma, **edge, p=0.25), Optical((-0.4, 0.4), **edge, p=0.25)],
         "noise": [A.GaussNoise((0.01, 0.06), p=0.4)],

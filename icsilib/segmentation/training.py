@@ -33,13 +33,14 @@ from icsilib.checkpoints import (
     save_checkpoint,
     write_rows,
 )
+from icsilib.files import sha256_of
 from icsilib.segmentation.dataset import Frames, TrainingFrames, network_input
 from icsilib.segmentation.evaluation import frame_table
 from icsilib.segmentation.losses import Target, total_loss
 from icsilib.segmentation.nested_unet import NestedUNet
 from icsilib.segmentation.optim import DiffGrad
 from icsilib.segmentation.settings import Settings, as_record
-from icsilib.segmentation.weights import save_weights
+from icsilib.segmentation.weights import load, save_weights
 
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
@@ -58,6 +59,7 @@ class Run:
     optimizer: DiffGrad
     update: Callable[[], Any]  # the optimiser's step as Fabric runs it
     average: AveragedModel | None
+    start: str | None  # SHA-256 of the weights that the run began with; None for random ones
     step: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)  # over the steps of the epoch so far
@@ -67,6 +69,7 @@ class Run:
         return {
             "settings": as_record(self.settings),
             "seed": self.seed,
+            "start": self.start,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -90,15 +93,18 @@ def train(
     devices: int = 1,
     progress: bool = True,
     checkpoint_seconds: float = 60.0,
+    start_from: Path | str | None = None,
 ) -> Path:
     """Train, or continue what `out` holds, and return the file of the finished weights.
 
-    Raises `NonFiniteLossError` where the loss is not finite, and `CheckpointError` where `out` holds another run.
+    `start_from` is a file of weights to begin with instead of random ones; the network must have its shapes, but may
+    see another input size. Raises `NonFiniteLossError` where the loss is not finite, and `CheckpointError` where `out`
+    holds another run.
     """
     out = Path(out)
     if (out / WEIGHTS).exists():
         return out / WEIGHTS
-    run = _start(settings, out, seed, accelerator, devices)
+    run = _start(settings, out, seed, accelerator, devices, start_from)
     steps_per_epoch = math.ceil(len(training) / (settings.batch_size * run.fabric.world_size))
     total = settings.epochs * steps_per_epoch
     loader = iter(_loader(run, training, steps_per_epoch, total))
@@ -119,12 +125,16 @@ def train(
     return out / WEIGHTS
 
 
-def _start(settings: Settings, out: Path, seed: int, accelerator: str, devices: int) -> Run:
+def _start(
+    settings: Settings, out: Path, seed: int, accelerator: str, devices: int, start_from: Path | str | None = None
+) -> Run:
     """A new run, or the one that `out` holds."""
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=resolve_precision(settings, accelerator))
     fabric.launch()
     torch.manual_seed(seed)
     network = settings.build()
+    if start_from is not None:
+        network.load_state_dict(load(start_from).model.state_dict())
     if settings.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = DiffGrad(network.parameters(), settings.learning_rate)
@@ -134,15 +144,18 @@ def _start(settings: Settings, out: Path, seed: int, accelerator: str, devices: 
         average = AveragedModel(network, fabric.device, multi_avg_fn=mean, use_buffers=True)
     runs: Any = torch.compile(network) if settings.compile else network
     wrapped, stepper = fabric.setup(runs, optimizer)
-    run = Run(settings, seed, out, fabric, network, wrapped, optimizer, stepper.step, average)
+    start = None if start_from is None else sha256_of(start_from)
+    run = Run(settings, seed, out, fabric, network, wrapped, optimizer, stepper.step, average, start)
     if (out / CHECKPOINT).exists():
         _restore(run, load_checkpoint(out / CHECKPOINT))
     return run
 
 
 def _restore(run: Run, state: dict[str, Any]) -> None:
-    if (state["settings"], state["seed"]) != (as_record(run.settings), run.seed):
-        raise CheckpointError(f"{run.out / CHECKPOINT}: is of other settings or another seed; choose another folder")
+    if (state["settings"], state["seed"], state["start"]) != (as_record(run.settings), run.seed, run.start):
+        raise CheckpointError(
+            f"{run.out / CHECKPOINT}: is of other settings or another seed or beginning; choose another folder"
+        )
     run.network.load_state_dict(state["model"])
     run.optimizer.load_state_dict(state["optimizer"])
     if run.average is not None:
