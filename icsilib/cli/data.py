@@ -66,10 +66,13 @@ def verify(
 
     try:
         manifest = load_manifest()
-        names = [name] if name else [each for each in manifest.data if (data_root() / each).is_dir()]
-        wrong = {each: list(faults(each, manifest)) for each in names if manifest.entry(each).all_files()}
+        listed = [each for each in ([name] if name else manifest.data) if manifest.entry(each).all_files()]
+        names = listed if name else [each for each in listed if (data_root() / each).is_dir()]
+        wrong = {each: list(faults(each, manifest)) for each in names}
     except ManifestError as error:
         _fail(error)
+    if not names:
+        typer.echo(f"{name or data_root()}: nothing to verify: no files are listed in the manifest and here")
     for each, found in wrong.items():
         for file, fault in found:
             typer.echo(f"{each}: {file.path}: {fault}; run `icsi data fetch {each}`", err=True)

@@ -62,6 +62,7 @@ class Entry(BaseModel):
     registry: str | None = None  # name of a file in icsilib/data/registry that lists the files
     files: list[File] = Field(default_factory=list)
     layout: str = ""  # of data that a user provides
+    variable: str = ""  # environment variable that may name the folder of data that a user provides
     counts: dict[str, int] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)  # of generated data: settings → digest of its annotations
 
@@ -90,25 +91,32 @@ class Manifest(BaseModel):
         return self.data[name]
 
 
-def load_manifest(path: Path | str = MANIFEST) -> Manifest:
-    """Read and validate the manifest; raises `ManifestError` naming file, entry and remedy."""
-    path = Path(path)
+def load_manifest(path: Path | str | None = None) -> Manifest:
+    """Read and validate the manifest (default: the study's); raises `ManifestError` naming file, entry and remedy."""
+    path = Path(path or MANIFEST)
     try:
         return Manifest.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
-        raise ManifestError(f"{path}: cannot be read ({_first_line(error)}); restore the file") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "file"
         raise ManifestError(f"{path}: {where}: {first['msg']}; correct that entry") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ManifestError(f"{path}: cannot be read ({_first_line(error)}); restore the file") from None
 
 
 def _read_registry(name: str) -> list[File]:
     if Path(name).name != name:
         raise ValueError(f"registry {name!r} is not a plain file name")
-    lines = (REGISTRIES / name).read_text(encoding="utf-8").splitlines()
-    fields = (line.split(" ", 2) for line in lines if line and not line.startswith("#"))
-    return [File(sha256=digest, bytes=int(size), path=path) for digest, size, path in fields]
+    files = []
+    for number, line in enumerate((REGISTRIES / name).read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            digest, size, path = line.split(" ", 2)
+            files.append(File(sha256=digest, bytes=int(size), path=path))
+        except ValidationError as error:
+            raise ValueError(f"registry {name} line {number}: {error.errors()[0]['msg']}") from None
+        except ValueError:
+            raise ValueError(f"registry {name} line {number} is not `sha256 bytes path`") from None
+    return files
 
 
 def data_root() -> Path:
@@ -134,7 +142,7 @@ def fetch(
     passed to `report` when done. A stopped fetch continues. Raises `ManifestError`.
     """
     entry = (manifest or load_manifest()).entry(name)
-    folder = Path(to) if to else data_root() / name
+    folder = Path(to) if to else _folder(name, entry)
     if entry.kind != "download":
         return _provided(name, entry, folder)
     for file in entry.all_files():
@@ -146,6 +154,12 @@ def fetch(
     return folder
 
 
+def _folder(name: str, entry: Entry) -> Path:
+    """Where the data set lies: below the data root, or where a user's variable says."""
+    named = os.environ.get(entry.variable) if entry.variable else None
+    return Path(named) if named else data_root() / name
+
+
 def _provided(name: str, entry: Entry, folder: Path) -> Path:
     """The folder of data that nobody can download, if it is there."""
     missing = [file.path for file in entry.all_files() if not _is_right(folder / file.path, file)]
@@ -153,7 +167,7 @@ def _provided(name: str, entry: Entry, folder: Path) -> Path:
         return folder
     if entry.kind == "generated":
         raise ManifestError(f"{name}: is generated, not fetched; make it with `{entry.source}`")
-    raise ManifestError(f"{name}: is not public; put it into {folder} in this layout: {' '.join(entry.layout.split())}")
+    raise ManifestError(f"{name}: nobody can fetch it; put it into {folder} as: {' '.join(entry.layout.split())}")
 
 
 def _bring(name: str, entry: Entry, file: File, target: Path) -> None:
@@ -218,8 +232,9 @@ def _is_right(path: Path, file: File) -> bool:
 
 def faults(name: str, manifest: Manifest | None = None) -> Iterator[tuple[File, str]]:
     """Files of a fetched data set that are missing or not as the manifest says, with what is wrong."""
-    folder = data_root() / name
-    for file in (manifest or load_manifest()).entry(name).all_files():
+    entry = (manifest or load_manifest()).entry(name)
+    folder = _folder(name, entry)
+    for file in entry.all_files():
         path = folder / file.path
         if not path.is_file():
             yield file, "missing"
@@ -230,7 +245,7 @@ def faults(name: str, manifest: Manifest | None = None) -> Iterator[tuple[File, 
 def available(name: str, manifest: Manifest | None = None) -> bool:
     """Whether `fetch(name)` can succeed: every file is here or mirrored, or its host answers within 3 s."""
     entry = (manifest or load_manifest()).entry(name)
-    folder, files = data_root() / name, entry.all_files()
+    folder, files = _folder(name, entry), entry.all_files()
     if entry.kind != "download":
         return folder.is_dir() and all((folder / file.path).is_file() for file in files)
     if all((folder / file.path).is_file() or _mirrored(entry, file) for file in files):
@@ -247,8 +262,13 @@ def _answers(url: str) -> bool:
 
 
 def data_digest(name: str, manifest: Manifest | None = None) -> str:
-    """One SHA-256 for a data set: that of the sorted `sha256sum` listing of its files."""
+    """One SHA-256 for a data set: that of the sorted `sha256sum` listing of its files.
+
+    Raises `ManifestError` for data whose files the manifest does not list, such as phantoms of any size.
+    """
     files = (manifest or load_manifest()).entry(name).all_files()
+    if not files:
+        raise ManifestError(f"{name}: the manifest lists no files of it; take the digest of its own annotations.json")
     listing = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
     return sha256(listing.encode()).hexdigest()
 

@@ -1,5 +1,6 @@
 """The manifest refuses what it should, in one line, and never leaves half a file."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -131,7 +132,7 @@ def test_the_command_ends_with_one_line_and_exit_code_1(monkeypatch: pytest.Monk
     monkeypatch.delenv("ICSILIB_MIRROR", raising=False)
     for words, message in (
         (["data", "fetch", "unknown"], "unknown: not in the data manifest"),
-        (["data", "fetch", "he2020-icsi"], "is not public; put it into"),
+        (["data", "fetch", "he2020-icsi"], "nobody can fetch it; put it into"),
         (["data", "fetch", "icsi-phantom"], "is generated, not fetched; make it with `icsi phantom icsi"),
     ):
         result = CliRunner().invoke(app, words)
@@ -139,6 +140,68 @@ def test_the_command_ends_with_one_line_and_exit_code_1(monkeypatch: pytest.Monk
         assert result.exit_code == 1
         assert len(errors) == 1
         assert message in errors[0]
+
+
+BAD_FILE = {"path": "../../x", "sha256": "0" * 64, "bytes": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("flipped byte", "small: .*another SHA-256.*get it again"),
+        ("truncated", "small: .*truncated.*get it again"),
+        ("path", "small.*leaves the data set's folder.*correct"),
+        ("key", "small.surprise.*correct that entry"),
+        ("network", "small: cannot get.*ICSILIB_MIRROR"),
+        ("yaml", "manifest.yaml: cannot be read.*restore"),
+    ],
+)
+def test_the_command_refuses_every_fault_in_one_line_and_writes_nothing(
+    small: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
+) -> None:
+    mirrored = small.parent / "mirror" / HOST / "set" / "sub" / "b c.txt"
+    if fault in ("flipped byte", "truncated"):
+        mirrored.write_bytes(b"sEcond" if fault == "flipped byte" else b"sec")
+    elif fault in ("path", "key"):
+        edit(small, {"files": [BAD_FILE]} if fault == "path" else {"surprise": 1})
+    elif fault == "network":
+        monkeypatch.delenv("ICSILIB_MIRROR")
+    else:
+        small.write_bytes(b"data: [\xff")
+    monkeypatch.setattr("icsilib.data.manifest.MANIFEST", small)
+    result = CliRunner().invoke(app, ["data", "fetch", "small"])
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+    assert result.exit_code == 1
+    assert len(errors) == 1
+    assert re.search(message, errors[0])
+    assert result.stdout == ""
+    whole = ["small/a.txt"] if fault in ("flipped byte", "truncated") else []  # checked before the faulty one
+    assert written(small.parent / "data") == whole
+
+
+def test_a_bad_line_of_a_registry_is_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("icsilib.data.manifest.REGISTRIES", small.parent)
+    edit(small, {"files": [], "registry": "small.sha256"})
+    for line, message in ((f"{'0' * 64} 1 ../x", "line 1: .*leaves"), ("0 1", "line 1 is not")):
+        (small.parent / "small.sha256").write_text(line)
+        with pytest.raises(ManifestError, match=message) as error:
+            load_manifest(small)
+        assert "\n" not in str(error.value)
+
+
+def test_a_user_s_folder_may_be_named_by_a_variable(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(small, {"kind": "user", "variable": "SOME_FOLDER", "layout": "two files"})
+    manifest = load_manifest(small)
+    with pytest.raises(ManifestError, match="two files"):
+        fetch("small", manifest=manifest)
+    monkeypatch.setenv("SOME_FOLDER", str(small.parent / "mirror" / HOST / "set"))
+    assert available("small", manifest)
+    assert fetch("small", manifest=manifest) == small.parent / "mirror" / HOST / "set"
+
+
+def test_data_without_listed_files_has_no_digest() -> None:
+    with pytest.raises(ManifestError, match="icsi-phantom: the manifest lists no files"):
+        data_digest("icsi-phantom")
 
 
 def test_the_study_s_own_manifest_holds_what_it_should() -> None:

@@ -218,12 +218,16 @@ def test_label_studio_people_cancelled_work_and_other_results(tmp_path: Path) ->
     other = {"id": 8, "completed_by": {"id": 4, "email": "b@x.org"}, "result": first["result"][:1]}
     choice = {"id": "c", "type": "choices", "value": {"choices": ["good"]}}
     brush = {"id": "m", "type": "brushlabels", "value": {"format": "rle", "rle": [1], "brushlabels": ["sperm"]}}
-    first["result"] += [choice, brush | {"original_width": 100, "original_height": 80}]
+    first["result"] += [
+        choice,
+        {"id": "t", "value": {"x": 1, "y": 1, "rectanglelabels": True}},
+        brush | {"original_width": 100, "original_height": 80},
+    ]
     tasks[0]["annotations"] += [other, other | {"id": 9, "was_cancelled": True}]
     dataset, report = read_json(tmp_path, tasks)
     assert Counter(each.annotator for each in dataset.annotations) == {"3": 3, "b@x.org": 1}
-    assert (report.records, report.kept) == (7, 4)
-    assert len(report.skipped) == 3
+    assert (report.records, report.kept) == (8, 4)
+    assert len(report.skipped) == 4
 
 
 def test_voc_counts_pixels_from_one(tmp_path: Path) -> None:

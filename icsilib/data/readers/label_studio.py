@@ -110,7 +110,7 @@ def _shape(where: str, picture: str, results: list[Any], about: dict[str, Any]) 
         value |= mapping(mapping(result, "result").get("value"), "value")
     if any(number(result.get("image_rotation") or 0, "image_rotation") for result in results):
         raise Unusable("image was rotated in Label Studio")
-    labels = [label for name in LABELLED for label in (value.get(name) or []) if isinstance(value.get(name), list)]
+    labels = [label for name in LABELLED for label in sequence(value.get(name, []), name)]
     if len({str(label) for label in labels}) > 1:
         raise Unusable("several labels")
     width, height = (number(results[0].get(f"original_{side}"), f"original_{side}") for side in ("width", "height"))
