@@ -54,6 +54,13 @@ ICSI_PROFILES = {
     "standard": IcsiData(size=256),
     "paper": IcsiData(),
 }
+# What the model trains on: frames of one video are near-copies, so on a small budget many videos of a few frames each
+# teach more than few videos in full. `paper` is the published sampling.
+ICSI_TRAINING = {
+    "quick": IcsiData(videos=240, size=256, every=24),
+    "standard": IcsiData(videos=1000, size=256, every=30),
+    "paper": IcsiData(),
+}
 
 
 def write_icsi_dataset(

@@ -145,7 +145,7 @@ def tip_error_histogram(ax: Axes, errors: ArrayLike, published_mean: float | Non
     """Figure 3: histogram of tip errors in px at 512, on a log count; all from 100 px on are in the last bin."""
     values = np.asarray(errors, float)
     values = values[np.isfinite(values)]
-    ax.hist(np.minimum(values, 100), bins=np.arange(0, 101, 2), color=BLUE)
+    ax.hist(np.minimum(values, 100), bins=np.arange(0, 101, 2).tolist(), color=BLUE)
     ax.axvline(values.mean(), color=VERMILION, label=f"mean of this run, {values.mean():.1f} px")
     if published_mean is not None:
         ax.axvline(published_mean, color="black", ls="--", label=f"mean published, {published_mean:.1f} px")
