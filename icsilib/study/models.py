@@ -1,0 +1,31 @@
+"""Which trained model a chapter uses: the one that the study ships, or the one that this run has trained."""
+
+from pathlib import Path
+
+from icsilib import detection, segmentation
+from icsilib.detection.weights import SHIPPED
+from icsilib.segmentation.weights import REFERENCE
+
+
+def segmentation_model(out: Path | str, weights: Path | str = "") -> tuple[segmentation.Segmenter, str]:
+    """A segmenter and where it comes from; `out` is a folder such as `build/quick`, `weights` a file to use instead."""
+    path, origin = _weights(weights, REFERENCE, Path(out) / "segmentation", "weights", "segmentation_training")
+    return segmentation.load(path), origin
+
+
+def detection_model(out: Path | str, weights: Path | str = "") -> tuple[detection.Detector, str]:
+    """A detector and where it comes from; `out` is a folder such as `build/quick`, `weights` a file to use instead."""
+    shipped = SHIPPED / "biopsy_phantom.safetensors"
+    path, origin = _weights(weights, shipped, Path(out) / "detection", "best", "detection_training")
+    return detection.load(path), origin
+
+
+def _weights(named: Path | str, shipped: Path, trained: Path, name: str, notebook: str) -> tuple[Path, str]:
+    if named:
+        return Path(named), "weights named in the parameters"
+    if shipped.exists():
+        return shipped, "reference weights shipped with the study"
+    found = sorted(trained.rglob(f"{name}.safetensors"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise FileNotFoundError(f"{shipped}: no such file, nor weights under {trained}; run notebooks/{notebook}.ipynb")
+    return found[-1], "weights that this run trained"
