@@ -28,7 +28,8 @@ def close_up(ax: Axes, image: BiopsyImage, place: int, margin_um: float = 12.0) 
     """One sperm of an image and its surroundings, titled with its phenotype."""
     x, y, width, height = image.boxes[place]
     side = max(width, height) / 2 + margin_um / image.um_per_px
-    middle = np.array([x + width / 2, y + height / 2])
+    across, down = image.pixels.shape[1], image.pixels.shape[0]
+    middle = np.clip([x + width / 2, y + height / 2], side, [across - side, down - side])
     show_image(ax, image.pixels, image.phenotypes[place].replace("_", " "))
     draw_boxes(ax, image.boxes[[place]], BLUE)
     ax.set(xlim=(middle[0] - side, middle[0] + side), ylim=(middle[1] + side, middle[1] - side))
