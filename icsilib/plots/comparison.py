@@ -63,7 +63,7 @@ def operating_points(
     for (judge, points), mark, fill in zip(readers.items(), ("o", "s"), ("full", "none"), strict=False):
         x, y = zip(*points.values(), strict=True)
         ax.plot(x, y, mark, color=VERMILION, fillstyle=fill, linestyle="", label=f"readers, {judge}")
-    for (name, (x, y)), mark in zip(matched.items(), "^v", strict=False):
-        ax.plot(x, y, mark, color=GREEN, label=name)
+    for (name, point), mark in zip(matched.items(), "^v", strict=False):
+        ax.plot(*point, mark, color=GREEN, label=name)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="recall at IoU 0.5", ylabel="precision at IoU 0.5")
     ax.legend(loc="lower left", fontsize=8)
