@@ -51,12 +51,17 @@ def refresh(
 
 
 @study.command("order")
-def order() -> None:
+def order(
+    trained: Annotated[
+        bool | None, typer.Option("--trained/--untrained", help="Only notebooks that do, or do not, rest on training.")
+    ] = None,
+) -> None:
     """Print the stored notebooks in reading order, one path a line."""
     from icsilib.study.order import reading_order
 
-    for notebook in reading_order():
-        typer.echo(os.path.relpath(notebook))
+    for notebook, rests_on_training in reading_order().items():
+        if trained is None or trained == rests_on_training:
+            typer.echo(os.path.relpath(notebook))
 
 
 @study.command("profiles")

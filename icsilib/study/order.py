@@ -47,16 +47,16 @@ def chapters(path: Path = ROOT / "book" / "notebooks.yaml") -> dict[str, Chapter
     }
 
 
-def reading_order() -> list[Path]:
-    """Every notebook file once, each after those whose results it reads."""
-    order: dict[Path, None] = {}
+def reading_order() -> dict[Path, bool]:
+    """Every notebook file once, after those whose results it reads; true where it or one of those trains a model."""
+    order: dict[Path, bool] = {}
 
-    def visit(name: str) -> None:
-        for earlier in everything[name].after:
-            visit(earlier)
-        order.setdefault(everything[name].source)
+    def visit(name: str) -> bool:
+        chapter = everything[name]
+        trained = any([visit(earlier) for earlier in chapter.after]) or chapter.all_cores
+        return order.setdefault(chapter.source, trained)
 
     everything = chapters()
     for name in everything:
         visit(name)
-    return list(order)
+    return order

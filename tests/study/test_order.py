@@ -1,0 +1,15 @@
+from icsilib.study.order import chapters, reading_order
+
+
+def test_every_notebook_comes_after_those_whose_results_it_reads() -> None:
+    position = {path: number for number, path in enumerate(reading_order())}
+    known = chapters()
+    for chapter in known.values():
+        for earlier in chapter.after:
+            assert position[known[earlier].source] <= position[chapter.source]
+
+
+def test_what_rests_on_training_is_told_from_what_does_not() -> None:
+    trained = {path.stem for path, rests_on_training in reading_order().items() if rests_on_training}
+    assert "annotator_variation" not in trained
+    assert all(chapter.source.stem in trained for chapter in chapters().values() if chapter.all_cores)
