@@ -53,8 +53,8 @@ def reading_order() -> dict[Path, bool]:
 
     def visit(name: str) -> bool:
         chapter = everything[name]
-        trained = any([visit(earlier) for earlier in chapter.after]) or chapter.all_cores
-        return order.setdefault(chapter.source, trained)
+        before = [visit(earlier) for earlier in chapter.after]
+        return order.setdefault(chapter.source, chapter.all_cores or any(before))
 
     everything = chapters()
     for name in everything:
