@@ -123,8 +123,8 @@ def read_description(out: Path | str) -> dict[str, Any]:
 
 
 def settings_of(description: dict[str, Any]) -> str:
-    """Settings of a data set on which its labels depend, as the data manifest names them: "every=3 seed=0 …"."""
-    return " ".join(f"{key}={value}" for key, value in sorted(description["parameters"].items()) if key != "mp4")
+    """Settings of a data set as the data manifest names them: "every=3 mp4=False seed=0 …"."""
+    return " ".join(f"{key}={value}" for key, value in sorted(description["parameters"].items()))
 
 
 def digest_of(files: Iterable[tuple[str, str]]) -> str:

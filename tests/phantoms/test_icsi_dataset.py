@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from icsilib.cli import app
 from icsilib.data.annotations import NEEDLE, OOLEMMA, SUCTION_PIPETTE, Dataset, Image, polygons_of, read_coco, tip_of
+from icsilib.data.manifest import load_manifest
 from icsilib.data.splits import PARTS, SplitError, read_split
 from icsilib.data.video import read_frames, video_info
-from icsilib.phantoms.dataset import DatasetError, verify_phantom_set
+from icsilib.phantoms.dataset import DatasetError, read_description, settings_of, verify_phantom_set
 from icsilib.phantoms.icsi import procedure
 from icsilib.phantoms.icsi_dataset import ICSI_PROFILES, IcsiData, benchmark, icsi_set, split_videos, write_icsi_dataset
 
@@ -77,6 +78,12 @@ def test_same_seed_same_bytes(folder, tmp_path):
     for name in ("annotations.json", "split.json", "dataset.json"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
     assert verify_phantom_set(again) == {}
+
+
+def test_the_labels_are_those_of_the_manifest(folder):
+    about = read_description(folder)
+    assert load_manifest().entry("icsi-phantom").digests[settings_of(about)] == about["annotations_sha256"]
+    assert "labels are those of icsi-phantom" in icsi("verify", folder).output
 
 
 def made_up(groups):
