@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from icsilib.data.annotations import Dataset
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.dataset import Frames
     from icsilib.segmentation.settings import Settings
+    from icsilib.study.provenance import Results
 
 segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper A's segmentation model.")
 
-Data = Annotated[Path, typer.Argument(help="COCO file of labelled frames; split.json lies beside it.")]
+Data = Annotated[Path, typer.Argument(help="COCO file of labelled frames, or its folder; split.json lies beside it.")]
 Weights = Annotated[Path | None, typer.Option(help="File that training wrote; the shipped model when left out.")]
 Part = Annotated[str, typer.Option(help="Part of the split: train, validation or test.")]
 Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
@@ -53,6 +56,8 @@ def evaluate(
     weights: Weights = None,
     part: Part = "test",
     table: Annotated[Path | None, typer.Option(help="File for one row a frame, CSV.")] = None,
+    results: Annotated[Path | None, typer.Option(help="File for the scores with their provenance, JSON.")] = None,
+    origin: Annotated[str, typer.Option(help="What the frames are, as tables will say.")] = "phantom",
 ) -> None:
     """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
     from icsilib.files import write_text_atomic
@@ -70,6 +75,88 @@ def evaluate(
     typer.echo(f"confidence tells frames with a tip from frames without: AUC {presence_auc(scores):.3f}")
     if table is not None:
         write_text_atomic(table, scores.to_csv(index=False))
+    if results is not None:
+        _write_scores(results, segmenter, scores, data, part, origin)
+
+
+def _write_scores(
+    path: Path, segmenter: "Segmenter", table: "pd.DataFrame", data: Path, part: str, origin: str
+) -> None:
+    from icsilib.files import sha256_of
+    from icsilib.segmentation.evaluation import by_group, speed
+    from icsilib.study.provenance import Results
+    from icsilib.study.segmentation_scores import add_scores, add_speed
+
+    results = Results("segmentation_evaluation", segmenter.settings.profile, None, training=segmenter.training)
+    results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
+    add_scores(results, table, origin)
+    add_speed(results, speed(segmenter))
+    for group in ("kit", "operator"):
+        results.add_table(f"by_{group}", by_group(table, group).reset_index().to_dict("records"))
+    results.write(path)
+
+
+@segment.command("ablate")
+def ablate(
+    data: Data,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
+    results: Annotated[Path, typer.Option(help="File for the table, JSON; written anew after every run.")],
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of every variant.")] = 3,
+) -> None:
+    """Train and test every variant of the model's open choices, at the scale of the `ablation` settings."""
+    from rich.console import Console
+
+    from icsilib.files import sha256_of
+    from icsilib.segmentation.experiments import ABLATION, VARIANTS, run_ablation
+    from icsilib.segmentation.settings import as_record
+    from icsilib.study.provenance import Results
+
+    parts = {
+        limit: {part: _frames(data, ABLATION.with_(clip_limit=limit), part) for part in ("train", "validation", "test")}
+        for limit in (ABLATION.clip_limit, None)
+    }
+    collected = Results("segmentation_ablation", "ablation", None, settings=as_record(ABLATION))
+    collected.data["icsi-training"] = sha256_of(_annotations(data))
+    rows, console = [], Console()
+    for row in run_ablation(ABLATION, parts, runs, range(seeds)):
+        rows.append(row)
+        collected.add_table("runs", rows)
+        collected.write(results)
+        console.print(f"{len(rows)} of {len(VARIANTS) * seeds}: {row}")
+
+
+@segment.command("repeat")
+def repeat(
+    data: Data,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
+    results: Annotated[Path, typer.Option(help="File for the scores of all seeds, JSON.")],
+    profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings, with seeds 0, 1, …")] = 3,
+) -> None:
+    """Train one profile with several seeds on the same data, and score every one on the test videos."""
+    import pandas as pd
+
+    from icsilib.files import sha256_of
+    from icsilib.segmentation.evaluation import frame_table
+    from icsilib.segmentation.settings import PROFILES
+    from icsilib.segmentation.training import LOG
+    from icsilib.segmentation.training import train as run
+    from icsilib.study.provenance import Results
+    from icsilib.study.segmentation_scores import add_scores
+
+    settings = PROFILES[profile]
+    training, validation, test = (_frames(data, settings, part) for part in ("train", "validation", "test"))
+    collected = Results(f"segmentation_{profile}", profile, None)
+    collected.data["icsi-training"] = sha256_of(_annotations(data))
+    for seed in range(seeds):
+        weights = run(settings, training, validation, runs / f"seed{seed}", seed)
+        seconds = pd.read_csv(runs / f"seed{seed}" / LOG)["seconds"].sum()
+        add_scores(collected, frame_table(_segmenter(weights).model, test), "phantom", f"seed{seed}.")
+        collected.add(f"seed{seed}.training.seconds", seconds, unit="s", method="steps, validation left out")
+        collected.write(results)
+        typer.echo(
+            f"seed {seed}: " + ", ".join(f"{k} {v.value:.4g}" for k, v in collected.values.items() if "mean" in k)
+        )
 
 
 @segment.command("predict")
@@ -152,6 +239,11 @@ def benchmark(
     )
 
 
+def _means(results: "Results", prefix: str) -> str:
+    found = results.values.items()
+    return ", ".join(f"{key} {value.value:.4g}" for key, value in found if key.startswith(prefix) and "mean" in key)
+
+
 def _frames(data: Path, settings: "Settings", part: str) -> "Frames":
     from icsilib.data.annotations import AnnotationError
     from icsilib.data.splits import PARTS, SplitError
@@ -159,11 +251,14 @@ def _frames(data: Path, settings: "Settings", part: str) -> "Frames":
 
     if part not in PARTS:
         _fail(f"part {part!r}: choose {', '.join(PARTS)}")
-    path = data / "annotations.json" if data.is_dir() else data
     try:
-        return load_frames(path, settings.preprocess, part)
+        return load_frames(_annotations(data), settings.preprocess, part)
     except (AnnotationError, SplitError) as error:
         _fail(error)
+
+
+def _annotations(data: Path) -> Path:
+    return data / "annotations.json" if data.is_dir() else data
 
 
 def _segmenter(weights: Path | None) -> "Segmenter":

@@ -52,15 +52,27 @@ class Variant:
         return text.replace("λ", "lambda").replace("σ", "sigma")
 
 
-# Each varies one thing against `base`; every level of a factor that the base has is run once, as the base.
+ABLATION = Settings(
+    "ablation",
+    size=64,
+    widths=(8, 16, 32, 64),
+    heatmap_level=1,
+    learning_rate=4e-3,
+    warm_up=50,
+    batch_size=16,
+    epochs=8,
+    averaging=0.98,
+)
+
+# Each varies one thing against `ABLATION`, which is run once, as the base.
 VARIANTS = (
     Variant("base", "", {}),
     Variant("λ1", "0", {"lambda1": 0.0}),
     Variant("λ1", "10", {"lambda1": 10.0}),
     Variant("λ2", "0", {"lambda2": 0.0}),
     Variant("λ2", "10", {"lambda2": 10.0}),
-    Variant("σ", "1 cell", {"sigma_px": 1.0}),
-    Variant("σ", "4 cells", {"sigma_px": 4.0}),
+    Variant("σ", "0.5 cells", {"sigma_px": 0.5}),
+    Variant("σ", "2 cells", {"sigma_px": 2.0}),
     Variant("reading", "bilinear", {"reading": "bilinear"}),
     Variant("reading", "up-convolution", {"reading": "up-convolution"}),
     Variant("skips", "plain", {"nested": False}),

@@ -1,0 +1,120 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from icsilib.cli import app
+from icsilib.data.annotations import read_coco
+from icsilib.data.video import write_mp4
+from icsilib.segmentation import experiments, settings
+from icsilib.study.provenance import read_results
+
+from .drawn import write_drawn_dataset
+from .test_training import TINY
+
+SMALL = TINY.with_(epochs=2)
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["segment", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A drawn data set, and a model trained on it through the command line."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_drawn_dataset(folder, videos=5, frames=3, size=32).rename(folder / "annotations.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL)
+        result = run("train", folder, "--out", folder / "run", "--accelerator", "cpu")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_training_names_its_weights(trained):
+    assert (trained / "run" / "weights.safetensors").exists()
+
+
+def test_a_trained_model_can_be_trained_on(trained, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL)
+        weights = trained / "run" / "weights.safetensors"
+        result = run("train", trained, "--out", tmp_path, "--accelerator", "cpu", "--start-from", weights)
+    assert result.exit_code == 0, result.output
+    first = [(folder / "log.csv").read_text().splitlines()[1].split(",")[2] for folder in (trained / "run", tmp_path)]
+    assert float(first[1]) < float(first[0])
+
+
+def test_evaluation_prints_and_writes_scores(trained, tmp_path):
+    weights = trained / "run" / "weights.safetensors"
+    result = run(
+        "evaluate", trained, "--weights", weights, "--table", tmp_path / "t.csv", "--results", tmp_path / "r.json"
+    )
+    assert result.exit_code == 0, result.output
+    assert "3 frames, 1 videos, 0 without oolemma, 1 without pipette, 1 without tip" in result.output
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 4
+    values = read_results(tmp_path / "r.json").values
+    assert values["tip.mean"].n == 2
+    assert values["pipette.iou.left_out"].value == 1
+    assert {"oolemma.iou.mean", "oolemma.iou.sd", "iou.mean", "tip.sd", "inference.ms"} <= set(values)
+
+
+def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained, tmp_path):
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(tmp_path / "a.png"), rng.integers(0, 255, (48, 64), dtype=np.uint8))
+    write_mp4([rng.integers(0, 255, (32, 32), dtype=np.uint8) for _ in range(7)], tmp_path / "v.mp4")
+    (tmp_path / "b.png").write_text("text")
+    files = [tmp_path / name for name in ("a.png", "b.png", "v.mp4")]
+    result = run("predict", *files, "--out", tmp_path / "out", "--weights", trained / "run" / "weights.safetensors")
+    assert result.exit_code == 1
+    assert "1 of 3 files could not be read whole" in result.output
+    predicted = read_coco(tmp_path / "out" / "predictions.json")
+    assert [image.frame_index for image in predicted.images] == [None, 0, 3, 6]
+    assert cv2.imread(str(tmp_path / "out" / "a.png.png")).shape == (48, 64, 3)
+    assert (tmp_path / "out" / "v.mp4" / "000006.png").exists()
+
+
+def test_repeated_training_reports_every_seed(trained, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL)
+        result = run("repeat", trained, "--runs", tmp_path, "--results", tmp_path / "r.json", "--seeds", "2")
+    assert result.exit_code == 0, result.output
+    assert {"seed0.tip.mean", "seed1.tip.mean"} <= set(read_results(tmp_path / "r.json").values)
+
+
+def test_ablation_runs_every_variant_once_a_seed(trained, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments, "ABLATION", SMALL.with_(epochs=1))
+        patch.setattr(experiments, "VARIANTS", experiments.VARIANTS[:1] + experiments.VARIANTS[-2:])
+        words = ("ablate", trained, "--runs", tmp_path / "runs", "--results", tmp_path / "r.json", "--seeds", "2")
+        assert run(*words).exit_code == 0
+        stamp = (tmp_path / "runs" / "CLAHE-off-1" / "weights.safetensors").stat().st_mtime_ns
+        assert run(*words).exit_code == 0  # nothing is trained twice
+    assert (tmp_path / "runs" / "CLAHE-off-1" / "weights.safetensors").stat().st_mtime_ns == stamp
+    rows = json.loads((tmp_path / "r.json").read_text())["tables"]["runs"]
+    assert [(row["factor"], row["seed"]) for row in rows] == [
+        (factor, seed) for seed in (0, 1) for factor in ("base", "skips", "CLAHE")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "{data}", "--out", "{out}", "--profile", "fast"), "profile 'fast': choose paper"),
+        (("evaluate", "{data}", "--part", "all"), "part 'all': choose train"),
+        (("evaluate", "{data}", "--weights", "none.safetensors"), "none.safetensors: no such file"),
+        (("benchmark", "--profile", "quick", "--engine", "tpu"), "engine 'tpu': choose torch or openvino"),
+    ],
+)
+def test_mistakes_get_one_line(trained, tmp_path, words, message):
+    result = run(*(word.format(data=trained, out=tmp_path) for word in words))
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_benchmark_of_a_profile():
+    result = run("benchmark", "--profile", "quick", "--frames", "2")
+    assert "64 px, batch 1" in result.output
