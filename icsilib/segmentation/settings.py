@@ -80,5 +80,5 @@ PROFILES = {
     "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=10),
     "standard-96": _SMALL.with_(profile="standard-96", size=96, batch_size=8, epochs=4, learning_rate=2e-3),
     "standard": _SMALL.with_(profile="standard", size=128, batch_size=8, epochs=4, learning_rate=2e-3),
-    "quick": _SMALL.with_(profile="quick", size=64, batch_size=16, epochs=16, warm_up=50, averaging=0.98),
+    "quick": _SMALL.with_(profile="quick", size=64, batch_size=16, epochs=12, warm_up=50, averaging=0.98),
 }
