@@ -37,6 +37,7 @@ def run_notebook(source: Path | str, target: Path | str, parameters: dict[str, A
             kernel_name="python3",
             language="python",
             progress_bar=False,
+            start_timeout=600,
             cwd=NOTEBOOKS,
         )
     except PapermillExecutionError as error:
