@@ -9,8 +9,8 @@ differs from the truth by
 - now and then a *reading* of a frame that is theirs and that they repeat in every round (where does the glass
   end?), and now and then a *slip* that they do not repeat.
 
-Lengths along a contour's normal are shares of the region's size, 2 · area / perimeter (the radius, for a disc):
-an error of the same share then costs the same IoU whatever the region's shape and magnification.
+Lengths along a contour's normal are shares of the region's size, 2 · area / length of the contour inside the frame
+(the radius, for a disc): an error of the same share then costs the same IoU whatever the shape and magnification.
 The numbers in `annotators.json` were fitted to Table 1 by `scripts/fit_annotators.py`; they are no measurement
 of any person. That lasting differences are small beside the labels' own error is what Table 1 itself says: its
 inter- and intra-annotator means hardly differ.
@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 HARMONICS = 8  # of the contour error; with the mean there are 2 · 8 + 1 coefficients
 COEFFICIENTS = 2 * HARMONICS + 1
 _POINTS = 256  # of the contour before the labeller's clicks are chosen from it
-_BUMP = 0.05  # SD of a slip or reading along the contour, as a share of its length
+_BUMP = 0.05  # SD of a slip or reading along the contour, as a share of its length inside the frame
 _FITTED = Path(__file__).with_name("annotators.json")
 
 
@@ -87,8 +87,8 @@ class Population:
 def fitted_population(path: Path | str = _FITTED) -> Population:
     """The population fitted to Table 1 (`annotators.json`)."""
     values = json.loads(Path(path).read_text(encoding="utf-8"))["population"]
-    hands = {name: Hand(**values.pop(name)) for name in ("oolemma", "pipette")}
-    return Population(tip=Pointing(**values.pop("tip")), **hands, **values)
+    oolemma, pipette, tip = (values.pop(name) for name in ("oolemma", "pipette", "tip"))
+    return Population(Hand(**oolemma), Hand(**pipette), Pointing(**tip), **values)
 
 
 def annotator_team(seed: int, n: int = 5, population: Population | None = None) -> list[Annotator]:
@@ -165,12 +165,13 @@ def trace(
     contour, perimeter = _resample(polygon)
     at = np.arange(_POINTS) / _POINTS
     error = hand.offset + hand.noise * _waves(hand.correlation, at) @ coefficients
-    held = _at_edge(contour, frame)
+    held = _at_edge(contour, frame)  # what the frame cuts off cannot be drawn wrong
+    free = at[~held.any(axis=1)]
+    share = len(free) / _POINTS
     for where, size in bumps:
-        free = at[~held.any(axis=1)]  # what the frame cuts off cannot be drawn wrong
         distance = (at - free[int(where * len(free))] + 0.5) % 1 - 0.5
-        error = error + size * np.exp(-0.5 * (distance / _BUMP) ** 2)
-    size_px = 2 * polygon_area(polygon) / perimeter
+        error = error + size * np.exp(-0.5 * (distance / (_BUMP * share)) ** 2)
+    size_px = 2 * polygon_area(polygon) / (perimeter * share)
     drawn = contour + size_px * error[:, None] * _outward_normals(contour)
     if frame is not None:  # where the frame cuts the object, the label ends there: points only slide along it
         edge = np.array(frame[::-1], dtype=float)
