@@ -5,10 +5,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from icsilib.data.annotations import polygons_to_mask
+from icsilib.phantoms.icsi import procedure
 from icsilib.segmentation.dsnt import dsnt
+from icsilib.segmentation.evaluation import iou
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import Settings
-from icsilib.segmentation.weights import WeightsError, load, save_weights
+from icsilib.segmentation.weights import REFERENCE, WeightsError, load, save_weights
 
 TINY = Settings("tiny", size=32, widths=(4, 8))
 
@@ -83,3 +86,14 @@ def test_files_that_are_not_weights_are_refused(tmp_path):
     (tmp_path / "text.safetensors").write_text(json.dumps({"a": 1}))
     with pytest.raises(WeightsError, match="not weights of this study"):
         load(tmp_path / "text.safetensors")
+
+
+def test_the_shipped_model_outlines_a_rendered_cell():
+    ready = load()
+    frame = procedure(seed=2026, video=3, size=256).frame(60)
+    prediction = ready.predict(frame.image)
+    truth = polygons_to_mask([frame.oolemma], 256, 256)
+    assert iou(prediction.masks[0], truth) > 0.8
+    assert ready.training["data"].startswith("rendered")
+    assert REFERENCE.with_suffix(".md").exists()
+    assert REFERENCE.stat().st_size < 5e6
