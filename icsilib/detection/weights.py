@@ -42,14 +42,18 @@ def load_weights(path: Path | str) -> tuple[SSD, Settings, dict[str, Any]]:
         network = SSD(settings.resample)
         network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in stored.items()})
     except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file; train one with `icsi detect train`") from None
+        raise WeightsError(
+            f"{path}: no such file; train one with `icsi detect train` and give its best.safetensors"
+        ) from None
     except (SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path}: not weights of this study's detector ({error}); train it again") from None
     return network.eval(), settings, metadata["about"]
 
 
 def load(name: Path | str = "biopsy_phantom", device: torch.device | str = "cpu") -> Detector:
-    """A detector ready for images of any size: one that the study ships, by name, or a file of weights.
+    """A detector ready for images of any size: a file of weights, or by name one that lies in `SHIPPED`.
+
+    Raises `WeightsError` where there is neither.
 
     >>> boxes, scores = load().predict(image)  # doctest: +SKIP
     """
