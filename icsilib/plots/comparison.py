@@ -54,16 +54,15 @@ def workload_curve(
 def operating_points(
     ax: Axes,
     recalls: NDArray[np.float64],
-    precision: NDArray[np.float64],
+    curves: Mapping[str, NDArray[np.float64]],
     readers: Mapping[str, Mapping[str, tuple[float, float]]],
-    matched: Mapping[str, tuple[float, float]],
 ) -> None:
-    """The model's curve, readers as (recall, precision) by judge, and the model's points matched to a reader's."""
-    ax.plot(recalls, precision, color=BLUE, label="model")
-    for (judge, points), mark, fill in zip(readers.items(), ("o", "s"), ("full", "none"), strict=False):
+    """The model's precision over recall and the readers' points (recall, precision), each by the judge they faced."""
+    for (judge, precision), line in zip(curves.items(), ("-", "--"), strict=False):
+        ax.plot(recalls, precision, color=BLUE, linestyle=line, label=f"model, {judge}")
+    for (judge, points), mark in zip(readers.items(), ("o", "s"), strict=False):
         x, y = zip(*points.values(), strict=True)
-        ax.plot(x, y, mark, color=VERMILION, fillstyle=fill, linestyle="", label=f"readers, {judge}")
-    for (name, point), mark in zip(matched.items(), "^v", strict=False):
-        ax.plot(*point, mark, color=GREEN, label=name)
+        fill = VERMILION if mark == "o" else "none"
+        ax.plot(x, y, mark, color=VERMILION, markerfacecolor=fill, linestyle="", label=f"readers, {judge}")
     ax.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="recall at IoU 0.5", ylabel="precision at IoU 0.5")
     ax.legend(loc="lower left", fontsize=8)
