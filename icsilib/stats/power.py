@@ -65,12 +65,25 @@ def equivalence_power(margin: float, precision: Precision, difference: float = 0
         room = stats.norm.cdf(upper - critical * ratio) - stats.norm.cdf(lower + critical * ratio)
         return float(max(room, 0.0) * stats.chi.pdf(ratio, precision.df, scale=scale))
 
-    return float(integrate.quad(density, 0, min(widest, 1 + 12 / np.sqrt(precision.df)), limit=200)[0])
+    low, high = max(0.0, 1 - 12 * scale), min(widest, 1 + 12 * scale)  # beyond these the density is nothing
+    return float(integrate.quad(density, low, high, limit=200)[0]) if high > low else 0.0
 
 
 def smallest_margin(precision: Precision, power: float = 0.8, alpha: float = 0.05) -> float:
     """The smallest margin within which a study can show equivalence with probability `power`, if there is none."""
     return _solve(lambda margin: equivalence_power(margin, precision, 0.0, alpha) - power, precision.error)
+
+
+def frames_needed(sd: float, margin: float, power: float = 0.8, alpha: float = 0.05) -> int:
+    """The number of independent differences with SD `sd` for which `smallest_margin` is no wider than `margin`."""
+    most = 1e6
+
+    def gap(n: float) -> float:
+        return equivalence_power(margin, Precision(sd / float(np.sqrt(n)), n - 1), 0.0, alpha) - power
+
+    if gap(most) < 0:
+        raise ValueError(f"a margin of {margin:g} is out of reach at an SD of {sd:g}; state a wider one")
+    return 2 if gap(2) >= 0 else int(np.ceil(optimize.brentq(gap, 2, most, xtol=0.01)))
 
 
 def _solve(gap: Callable[[float], float], start: float) -> float:

@@ -48,3 +48,12 @@ def test_equivalence_cannot_be_found_within_a_tiny_margin():
 def test_power_must_exceed_alpha():
     with pytest.raises(ValueError, match="power must lie"):
         power.detectable_difference(power.paired_precision(1.0, 14), power=0.01)
+
+
+def test_frames_needed_and_smallest_margin_are_inverse():
+    margin = power.smallest_margin(power.paired_precision(2.0, 14))
+    assert power.frames_needed(2.0, margin * 1.01) == 14
+    assert power.frames_needed(2.0, margin * 0.99) == 15
+    assert power.frames_needed(1e-6, 1.0) == 2
+    with pytest.raises(ValueError, match="out of reach"):
+        power.frames_needed(1.0, 1e-5)
