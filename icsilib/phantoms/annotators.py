@@ -168,6 +168,8 @@ def trace(
     held = _at_edge(contour, frame)  # what the frame cuts off cannot be drawn wrong
     free = at[~held.any(axis=1)]
     share = len(free) / _POINTS
+    if share == 0:  # a sliver along the frame's edge
+        return np.array(polygon, dtype=float)
     for where, size in bumps:
         distance = (at - free[int(where * len(free))] + 0.5) % 1 - 0.5
         error = error + size * np.exp(-0.5 * (distance / (_BUMP * share)) ** 2)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.data.annotations import Polygon, polygons_to_mask
+from icsilib.data.annotations import Polygon, polygon_area, polygons_to_mask
 from icsilib.phantoms.annotators import (
     COEFFICIENTS,
     Annotator,
@@ -65,7 +65,7 @@ class Study:
 
 
 def study_frames(seed: int, frames: int = 14, size: int = 512) -> list[Frame]:
-    """Random frames of as many rendered videos, each with oolemma, pipette and needle tip in view.
+    """Random frames of as many rendered videos, each with oolemma, pipette (1 % of the frame or more) and tip in view.
 
     The paper's fourteen were a random choice too; what its people did with frames without a needle it does not say.
     Dividing cells, which the renderer has for variety, are left out: an oocyte that is injected has not divided.
@@ -77,7 +77,8 @@ def study_frames(seed: int, frames: int = 14, size: int = 512) -> list[Frame]:
         rendered = procedure(seed, int(video), size, ranges)
         for index in rng.permutation(rendered.n_frames)[:5]:
             frame = rendered.frame(int(index))
-            if frame.pipette is not None and frame.tip is not None:
+            shown = frame.pipette is not None and polygon_area(frame.pipette) >= 0.01 * size**2
+            if shown and frame.tip is not None:
                 chosen.append(frame)
                 break
         if len(chosen) == frames:

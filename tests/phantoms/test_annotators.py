@@ -79,6 +79,12 @@ def test_a_label_ends_where_the_frame_cuts_the_object():
     )
 
 
+def test_a_sliver_along_the_edge_is_left_as_it_is():
+    sliver = np.array([[0.0, 10], [0.8, 10], [0.8, 60], [0, 60]])
+    drawn = draw_polygon(replace(EXACT, noise=0.1, slip_rate=1.0), sliver, np.random.default_rng(0), frame=(512, 512))
+    np.testing.assert_array_equal(drawn, sliver)
+
+
 def test_coarse_clicking_leaves_fewer_vertices():
     counts = [
         len(draw_polygon(replace(EXACT, click_tolerance=t), CIRCLE, np.random.default_rng(0))) for t in (0.003, 0.02)
