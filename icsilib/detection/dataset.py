@@ -153,7 +153,9 @@ def training_batches(
         inputs.epoch = step // per_epoch
         order = epoch_order(inputs.seed, inputs.epoch, len(inputs))
         batches = [order[i * size : (i + 1) * size] for i in range(step % per_epoch, per_epoch)]
-        for batch in DataLoader(inputs, batch_sampler=batches, num_workers=workers, collate_fn=collate):
+        # A generator of its own: the loader draws once when it begins, which a resumed run does once more.
+        own = torch.Generator()
+        for batch in DataLoader(inputs, batch_sampler=batches, num_workers=workers, collate_fn=collate, generator=own):
             if step == steps:
                 return
             yield step, batch
