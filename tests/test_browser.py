@@ -46,7 +46,9 @@ class Tab:
             if state.startswith("complete"):
                 break
             time.sleep(0.1)
-        self.evaluate("new Promise(done => setTimeout(done, 500))")
+        # A busy machine typesets late: wait for MathJax to say that it is done, then for whatever comes after it.
+        self.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
+        self.evaluate("new Promise(done => setTimeout(done, 700))")
         return events + self.events
 
     def evaluate(self, script: str) -> Any:
