@@ -1,9 +1,11 @@
 """`icsi data`: what data the study can use, getting it, checking it."""
 
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
+
+from icsilib.cli.failure import fail
 
 data = typer.Typer(no_args_is_help=True, help="The study's data sets: list, fetch, verify; convert your own.")
 
@@ -25,7 +27,7 @@ def list_() -> None:
     try:
         entries = load_manifest().data
     except ManifestError as error:
-        _fail(error)
+        fail(error)
     for name, entry in entries.items():
         files = entry.all_files()
         size = f"{sum(file.bytes for file in files) / 1e6:.1f}" if files else ""
@@ -53,7 +55,7 @@ def fetch_(
             task = progress.add_task(name, total=total)
             folder = fetch(name, to, manifest, report=lambda file: progress.advance(task, file.bytes))
     except (ManifestError, OSError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(folder)
 
 
@@ -70,7 +72,7 @@ def verify(
         names = listed if name else [each for each in listed if (data_root() / each).is_dir()]
         wrong = {each: list(faults(each, manifest)) for each in names}
     except ManifestError as error:
-        _fail(error)
+        fail(error)
     if not names:
         typer.echo(f"{name or data_root()}: nothing to verify: no files are listed in the manifest and here")
     for each, found in wrong.items():
@@ -107,11 +109,5 @@ def convert(
         dataset, report = read_annotations(source, format, **options)
         write_coco(dataset, out)
     except (AnnotationError, OSError) as error:
-        _fail(error)
+        fail(error)
     typer.echo("\n".join(report.lines()))
-
-
-def _fail(error: Exception) -> NoReturn:
-    """End with the error's one line on standard error and exit code 1."""
-    typer.echo(f"Error: {error}", err=True)
-    raise typer.Exit(1) from None

@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from icsilib.cli.failure import fail
 
 if TYPE_CHECKING:
     from icsilib.detection import Detector
@@ -37,16 +39,14 @@ def train(
     from icsilib.detection.training import train as run
 
     if profile not in PROFILES or initialisation not in (None, "imagenet", "scratch"):
-        _fail(
-            f"profile {profile!r}, initialisation {initialisation!r}: choose {', '.join(PROFILES)}; imagenet, scratch"
-        )
+        fail(f"profile {profile!r}, initialisation {initialisation!r}: choose {', '.join(PROFILES)}; imagenet, scratch")
     changes = {"initialisation": initialisation, "steps": steps}
     settings = PROFILES[profile].with_(**{name: value for name, value in changes.items() if value is not None})
     training, validation = _images(data, "train"), _images(data, "validation")
     try:
         trained = run(training, validation, settings, out, seed, workers, progress=True, accelerator=accelerator)
     except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
-        _fail(error)
+        fail(error)
     best = max(row["validation_ap"] for row in trained.log if "validation_ap" in row)
     typer.echo(f"{trained.weights}: started from {trained.initialisation}, best validation AP at IoU 0.5 {best:.3f}")
 
@@ -94,7 +94,7 @@ def predict(
             pairs = zip(found.boxes.round(2).tolist(), found.scores.round(4).tolist(), strict=True)
             rows += [{"file_name": str(path), "bbox": box, "score": score} for box, score in pairs]
     except AnnotationError as error:
-        _fail(error)
+        fail(error)
     text = json.dumps(rows, indent=1) + "\n"
     if out is None:
         typer.echo(text, nl=False)
@@ -119,7 +119,7 @@ def benchmark(
 
         detector = with_openvino(detector)
     elif engine != "torch":
-        _fail(f"engine {engine!r}: choose torch or openvino")
+        fail(f"engine {engine!r}: choose torch or openvino")
     one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)
     typer.echo(
         f"{engine}, batch {batch_size}: {one.images} images ({one.windows} windows) in {one.seconds:.1f} s, "
@@ -136,9 +136,9 @@ def _images(data: Path, part: str) -> "list[LabelledImage]":
     try:
         images = images_of(data, part)
     except (AnnotationError, SplitError, ValueError) as error:
-        _fail(error)
+        fail(error)
     if not images:
-        _fail(f"{data}: no images in part {part!r}; choose another")
+        fail(f"{data}: no images in part {part!r}; choose another")
     return images
 
 
@@ -149,9 +149,4 @@ def _detector(weights: str) -> "Detector":
     try:
         return load(weights)
     except WeightsError as error:
-        _fail(error)
-
-
-def _fail(error: Exception | str) -> NoReturn:
-    typer.echo(f"Error: {error}", err=True)
-    raise typer.Exit(1)
+        fail(error)

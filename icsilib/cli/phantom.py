@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from icsilib.cli.failure import fail
+
 phantom = typer.Typer(no_args_is_help=True, help="Render and verify phantom data sets.")
 
 Out = Annotated[Path, typer.Option(help="Folder of the data set; continued when it holds a part of it.")]
@@ -31,7 +33,7 @@ def icsi(
     try:
         write_icsi_dataset(out, videos, seed, size, every, mp4, workers, progress=True, force=force)
     except DatasetError as error:
-        _fail(error)
+        fail(error)
     _report(out)
 
 
@@ -50,7 +52,7 @@ def biopsy(
     try:
         write_biopsy_dataset(out, images, seed, workers, progress=True, force=force)
     except DatasetError as error:
-        _fail(error)
+        fail(error)
     _report(out)
 
 
@@ -62,11 +64,11 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder of a phantom data
     try:
         faults = verify_phantom_set(folder)
     except DatasetError as error:
-        _fail(error)
+        fail(error)
     for name, fault in faults.items():
         typer.echo(f"{folder / name}: {fault}", err=True)
     if faults:
-        _fail(f"{folder}: {len(faults)} faults; delete what is named and run the generator again: it mends the rest")
+        fail(f"{folder}: {len(faults)} faults; delete what is named and run the generator again: it mends the rest")
     _report(folder)
     _compare_with_manifest(folder)
 
@@ -82,7 +84,7 @@ def _compare_with_manifest(folder: Path) -> None:
     if digest is None:
         typer.echo(f"data_manifest.yaml has no digest of {name} with {settings}")
     elif digest != about["annotations_sha256"]:
-        _fail(f"{folder}: labels differ from those of {name} with {settings} in data_manifest.yaml; render it again")
+        fail(f"{folder}: labels differ from those of {name} with {settings} in data_manifest.yaml; render it again")
     else:
         typer.echo(f"labels are those of {name} with {settings} in data_manifest.yaml")
 
@@ -108,8 +110,3 @@ def _report(folder: Path) -> None:
     about = read_description(folder)
     typer.echo(f"{folder}: {len(about['items'])} items, {about['images']} images, {about['annotations']} labels")
     typer.echo(f"annotations sha256 {about['annotations_sha256']}\nfiles sha256 {about['files_sha256']}")
-
-
-def _fail(error: Exception | str) -> None:
-    typer.echo(f"Error: {error}", err=True)
-    raise typer.Exit(1)

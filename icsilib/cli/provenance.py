@@ -2,10 +2,11 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from icsilib.cli.failure import fail
 from icsilib.study.provenance import ROOT, ResultsFile, Value
 
 
@@ -22,12 +23,12 @@ def provenance(
     try:
         files = [(folder, file) for folder in folders for file in load_results(folder).items()]
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
     notebook, _, name = key.rpartition(":")
     chosen = [(folder, stem, file) for folder, (stem, file) in files if notebook in ("", stem)]
     found = [(folder, stem, file) for folder, stem, file in chosen if name in file.values]
     if not found:
-        _fail(_not_found(key, name, chosen, folders))
+        fail(_not_found(key, name, chosen, folders))
     for number, (folder, stem, file) in enumerate(found):
         typer.echo(("\n" if number else "") + "\n".join(_lines(folder / f"{stem}.json", stem, name, file)))
 
@@ -70,8 +71,3 @@ def _value(value: Value) -> str:
         level = f"{value.level:.0%} " if value.level else ""
         text += f", {level}interval {value.interval[0]:.6g} to {value.interval[1]:.6g}"
     return text + (f", n = {value.n} {value.n_of}".rstrip() if value.n is not None else "")
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"Error: {message}", err=True)
-    raise typer.Exit(1)

@@ -1,9 +1,11 @@
 """`icsi segment`: train paper A's model, evaluate it, segment images and videos, time it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from icsilib.cli.failure import fail
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,13 +42,13 @@ def train(
     from icsilib.segmentation.training import train as run
 
     if profile not in PROFILES:
-        _fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
+        fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
     settings = PROFILES[profile] if epochs is None else PROFILES[profile].with_(epochs=epochs)
     training, validation = _frames(data, settings, "train"), _frames(data, settings, "validation")
     try:
         weights = run(settings, training, validation, out, seed, accelerator, devices, start_from=start_from)
     except (CheckpointError, NonFiniteLossError, WeightsError, ValueError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{weights}: {len(training)} frames, {settings.epochs} epochs")
 
 
@@ -184,7 +186,7 @@ def predict(
     write_coco(dataset, out / "predictions.json")
     typer.echo(f"{out / 'predictions.json'}: {len(dataset.images)} frames, {len(dataset.annotations)} objects")
     if faults:
-        _fail(f"{len(faults)} of {len(files)} files could not be read whole; what could be read was segmented")
+        fail(f"{len(faults)} of {len(files)} files could not be read whole; what could be read was segmented")
 
 
 def _predict_file(
@@ -231,7 +233,7 @@ def benchmark(
         model = PROFILES[profile].build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         segmenter = Segmenter(model, PROFILES[profile], {})
     else:
-        _fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
+        fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
     one = speed(_with_engine(segmenter, engine), frames)
     typer.echo(
         f"{engine}, {segmenter.settings.size} px, batch 1: {one.milliseconds:.1f} ms a frame (median of {one.frames}), "
@@ -250,11 +252,11 @@ def _frames(data: Path, settings: "Settings", part: str) -> "Frames":
     from icsilib.segmentation.dataset import load_frames
 
     if part not in PARTS:
-        _fail(f"part {part!r}: choose {', '.join(PARTS)}")
+        fail(f"part {part!r}: choose {', '.join(PARTS)}")
     try:
         return load_frames(_annotations(data), settings.preprocess, part)
     except (AnnotationError, SplitError) as error:
-        _fail(error)
+        fail(error)
 
 
 def _annotations(data: Path) -> Path:
@@ -267,7 +269,7 @@ def _segmenter(weights: Path | None) -> "Segmenter":
     try:
         return load() if weights is None else load(weights)
     except WeightsError as error:
-        _fail(error)
+        fail(error)
 
 
 def _with_engine(segmenter: "Segmenter", engine: str) -> "Segmenter":
@@ -276,10 +278,5 @@ def _with_engine(segmenter: "Segmenter", engine: str) -> "Segmenter":
 
         return with_openvino(segmenter)
     if engine != "torch":
-        _fail(f"engine {engine!r}: choose torch or openvino")
+        fail(f"engine {engine!r}: choose torch or openvino")
     return segmenter
-
-
-def _fail(error: Exception | str) -> NoReturn:
-    typer.echo(f"Error: {error}", err=True)
-    raise typer.Exit(1)

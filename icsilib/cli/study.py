@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from icsilib.cli.failure import fail
+
 study = typer.Typer(no_args_is_help=True, help="Run notebooks and build the book.")
 
 
@@ -22,8 +24,7 @@ def run(
     try:
         run_notebook(notebook, target, _parameters(parameter or []))
     except NotebookError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+        fail(error)
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
@@ -46,8 +47,7 @@ def refresh(
         try:
             run_notebook(notebook, notebook)
         except NotebookError as error:
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(1) from None
+            fail(error)
 
 
 @study.command("order")
@@ -93,7 +93,6 @@ def book(
     try:
         page = build(source, html)
     except RuntimeError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+        fail(error)
     write_crate(html, html / "notebooks" / "results")
     typer.echo(f"The book is ready; open {os.path.relpath(page)} in a browser.")
