@@ -206,8 +206,7 @@ def tip_of(annotation: Annotation) -> NDArray[np.float64] | None:
 def mask_of(annotation: Annotation, height: int, width: int) -> NDArray[np.bool_]:
     """The annotation's region as a (height, width) mask: polygons or run lengths; empty when it has neither."""
     if isinstance(annotation.segmentation, dict):
-        runs = run_lengths(annotation.segmentation, height, width)
-        return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
+        return _mask_of_runs(run_lengths(annotation.segmentation, height, width), height, width)
     return polygons_to_mask(polygons_of(annotation), height, width)
 
 
@@ -224,6 +223,10 @@ def run_lengths(segmentation: dict[str, Any], height: int, width: int) -> list[i
     if sum(runs) != height * width or segmentation.get("size") != [height, width]:
         raise AnnotationError(f"run lengths do not fill an image of {height}×{width} px; export the mask again")
     return runs
+
+
+def _mask_of_runs(runs: list[int], height: int, width: int) -> NDArray[np.bool_]:
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
 
 
 def _runs_from_text(text: str) -> list[int]:
@@ -247,7 +250,9 @@ def polygons_to_mask(polygons: Iterable[Polygon], height: int, width: int) -> ND
     rings = [ring for ring in rings if len(ring) >= 6]
     if not rings:
         return np.zeros((height, width), dtype=bool)
-    return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(rings, height, width))).astype(bool)
+    union = coco_mask.merge(coco_mask.frPyObjects(rings, height, width))
+    # Not by its own decode: that is slower, and builds arrays in a way that NumPy is about to refuse.
+    return _mask_of_runs(_runs_from_text(union["counts"].decode()), height, width)
 
 
 def mask_to_polygons(mask: NDArray[np.bool_], tolerance: float = 0.0) -> list[Polygon]:

@@ -23,18 +23,9 @@ from icsilib.data.annotations import (
     run_lengths,
 )
 from icsilib.data.readers.clipping import clip
-from icsilib.data.readers.records import (
-    Changed,
-    Options,
-    Picture,
-    Points,
-    Record,
-    Shape,
-    Skipped,
-    Unusable,
-    text,
-)
+from icsilib.data.readers.records import Changed, Options, Picture, Points, Record, Shape, Skipped, Unusable
 from icsilib.data.readers.report import Report
+from icsilib.data.readers.values import text
 
 STUDY = {category.name: category for category in (*ICSI_CATEGORIES, *BIOPSY_CATEGORIES)}
 FIRST_OTHER_ID = 101  # categories that the study does not know are numbered from here

@@ -12,22 +12,10 @@ from typing import Any
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.data.readers.records import (
-    Picture,
-    Points,
-    Record,
-    Shape,
-    Skipped,
-    Unusable,
-    attempt,
-    box,
-    mapping,
-    number,
-    pixels,
-    sequence,
-    text,
-)
+from icsilib.data.readers.outlines import box
+from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
+from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
 IMAGE_KEYS = {"id", "file_name", "width", "height"}
 SHAPE_KEYS = {"id", "image_id", "category_id", "bbox", "area", "segmentation", "keypoints", "num_keypoints"}

@@ -9,22 +9,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.data.readers.records import (
-    Picture,
-    Points,
-    Record,
-    Shape,
-    Skipped,
-    Unusable,
-    attempt,
-    box,
-    ellipse,
-    number,
-    pixels,
-    rotated_box,
-    text,
-)
+from icsilib.data.readers.outlines import box, ellipse, rotated_box
+from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_xml
+from icsilib.data.readers.values import number, pixels, text
 
 SHAPES = ("box", "polygon", "points", "ellipse", "polyline", "mask", "cuboid", "skeleton")
 TASKS = ("meta/task", "meta/job", "meta/project")

@@ -11,24 +11,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.data.readers.records import (
-    Picture,
-    Points,
-    Record,
-    Shape,
-    Skipped,
-    Unusable,
-    attempt,
-    box,
-    ellipse,
-    mapping,
-    number,
-    pixels,
-    rotated_box,
-    sequence,
-    text,
-)
+from icsilib.data.readers.outlines import box, ellipse, rotated_box
+from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
+from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
 LABELLED = ("rectanglelabels", "polygonlabels", "keypointlabels", "ellipselabels", "brushlabels", "labels")
 

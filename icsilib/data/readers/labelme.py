@@ -9,21 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from icsilib.data.readers.records import (
-    Picture,
-    Record,
-    Shape,
-    Skipped,
-    Unusable,
-    attempt,
-    ellipse,
-    mapping,
-    number,
-    pixels,
-    sequence,
-    text,
-)
+from icsilib.data.readers.outlines import ellipse
+from icsilib.data.readers.records import Picture, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
+from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
 
 def read(path: Path) -> Iterator[Record]:

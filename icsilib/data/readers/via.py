@@ -13,23 +13,10 @@ from typing import Any
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.data.readers.records import (
-    Picture,
-    Points,
-    Record,
-    Shape,
-    Skipped,
-    Unusable,
-    attempt,
-    box,
-    ellipse,
-    mapping,
-    number,
-    pixels,
-    sequence,
-    text,
-)
+from icsilib.data.readers.outlines import box, ellipse
+from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json, read_text
+from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
 COLUMNS = ("filename", "file_size", "file_attributes", "region_count", "region_shape_attributes", "region_attributes")
 LABEL_NAMES = ("label", "class", "name", "type", "category", "object")  # attributes that hold the label, first first
