@@ -36,7 +36,7 @@ from icsilib.phantoms.icsi import Frame, Procedure, procedure
 PUBLISHED_SPLIT = {"train": 130, "validation": 3, "test": 23}  # videos, paper A §2.1
 SOURCES = (  # the generator: every module of icsilib.phantoms that renders an ICSI frame
     "drawing.py",
-    *(f"icsi/{name}.py" for name in ("ranges", "timeline", "scene", "optics", "render")),
+    *(f"icsi/{name}.py" for name in ("ranges", "timeline", "scene", "shapes", "optics", "surroundings", "render")),
 )
 
 

@@ -19,10 +19,17 @@ class Look:
 
     direction: NDArray[np.float64]  # (2,) unit vector along which relief turns into brightness
     relief: float
+    relief_contrast: float
+    height_blur: float
     rim: float  # width of the membrane's relief, of the radius
     cytoplasm_level: float
     zona_level: float
     zona_inner_edge: float
+    zona_speckle: float
+    zona_fade: float
+    zona_relief: float
+    dome: float  # of the radius
+    polar_body: float  # height, of its radius
     membrane_line: float
     membrane_halo: float
     granularity: float
@@ -56,10 +63,17 @@ def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges) -> Look:
     return Look(
         direction=np.array([np.cos(angle), np.sin(angle)]),
         relief=draw(ranges.relief),
+        relief_contrast=draw(ranges.relief_contrast),
+        height_blur=draw(ranges.height_blur),
         rim=draw(ranges.rim_width),
         cytoplasm_level=draw(ranges.cytoplasm_level),
         zona_level=draw(ranges.zona_level),
         zona_inner_edge=draw(ranges.zona_inner_edge),
+        zona_speckle=draw(ranges.zona_speckle),
+        zona_fade=draw(ranges.zona_fade),
+        zona_relief=draw(ranges.zona_relief),
+        dome=draw(ranges.dome),
+        polar_body=draw(ranges.polar_body_height),
         membrane_line=draw(ranges.membrane_line),
         membrane_halo=draw(ranges.membrane_halo) * float(rng.random() < 0.5),
         granularity=draw(ranges.granularity),
@@ -89,18 +103,7 @@ def empty_field(rng: np.random.Generator, size: int, kit: Kit, ranges: IcsiRange
     mottle = noise_field(rng, (size, size), size / 14) + 0.6 * noise_field(rng, (size, size), size / 90)
     level = np.clip(rng.uniform(*ranges.field_level) + kit.light, 0.25, 0.8)
     field = level + slope + rng.uniform(*ranges.mottle) * mottle
-    if rng.random() < ranges.well_share:
-        field += _well(rng, x, y)
     return field.astype(np.float32)
-
-
-def _well(rng: np.random.Generator, x: Picture, y: Picture) -> Picture:
-    """Wall of a culture well: a bright ring, darkness outside it; x and y run from -0.5 to 0.5."""
-    across, down = rng.uniform(-0.15, 0.15, 2)
-    outward = np.sqrt((x - across) ** 2 + (y - down) ** 2) - rng.uniform(0.38, 0.55)
-    width = rng.uniform(0.015, 0.06)
-    dark = 1 / (1 + np.exp(-(outward - 2 * width) / width * 2))
-    return rng.uniform(0.2, 0.6) * np.exp(-((outward / width) ** 2)) - rng.uniform(0.1, 0.5) * dark
 
 
 def shading(rng: np.random.Generator, size: int, ranges: IcsiRanges) -> Picture:
@@ -109,7 +112,9 @@ def shading(rng: np.random.Generator, size: int, ranges: IcsiRanges) -> Picture:
     radius2 = x**2 + y**2
     field = 1 - rng.uniform(*ranges.vignetting) * 2 * radius2
     if rng.random() < ranges.round_field_share:
-        field *= 1 / (1 + np.exp((np.sqrt(radius2) - rng.uniform(0.48, 0.62)) * 90))
+        across, down = rng.uniform(*ranges.field_stop_shift, 2)
+        outward = np.sqrt((x - across) ** 2 + (y - down) ** 2) - rng.uniform(*ranges.field_stop)
+        field *= 1 / (1 + np.exp(outward * rng.uniform(*ranges.field_stop_edge)))
     specks = np.zeros((size, size), np.uint8)
     for _ in range(int(rng.integers(int(ranges.dust[0]), int(ranges.dust[1]) + 1))):
         centre = rng.integers(0, size, 2).tolist()
@@ -120,12 +125,18 @@ def shading(rng: np.random.Generator, size: int, ranges: IcsiRanges) -> Picture:
     return (field * (1 - 0.5 * dust)).astype(np.float32)
 
 
-def camera(image: Picture, look: Look, rng: np.random.Generator | None) -> NDArray[np.uint8]:
+def graded(image: Picture, look: Look, middle: float) -> Picture:
+    """Contrast about the level `middle`, then gamma: grey levels 0..255 before noise and rounding."""
+    levels = np.clip(middle + look.contrast * (image - middle), 0, 1)
+    return np.asarray(255 * levels**look.gamma, dtype=np.float32)
+
+
+def camera(image: Picture, look: Look, rng: np.random.Generator | None, focus: float = 1.0) -> NDArray[np.uint8]:
     """Contrast, defocus, gamma, sensor noise and JPEG compression; without `rng` only contrast and gamma."""
     middle = float(image.mean())
     image = middle + look.contrast * (image - middle)
     if rng is not None:
-        image = cv2.GaussianBlur(image, (0, 0), look.defocus)
+        image = cv2.GaussianBlur(image, (0, 0), look.defocus * focus)
         image = image + look.noise * rng.standard_normal(image.shape, dtype=np.float32)
     levels = np.clip(image * 255, 0, 255).astype(np.uint8)
     curve = np.round(255 * (np.arange(256) / 255) ** look.gamma).astype(np.uint8)

@@ -10,12 +10,61 @@ cytoplasm 105-125 µm and zona 13-20 µm, Goyanes et al. 1990 (Hum Reprod 5:613)
 diameter with a bevel of 30-50°, holding pipette 60-140 µm outer and 15-35 µm inner diameter; membrane
 behaviour at injection, Nagy et al. 1995 (Hum Reprod 10:3171: broken by pricking alone or by suction) and Danfour &
 Elmahaishi 2010 (Middle East Fertil Soc J, doi 10.1016/j.mefs.2010.08.003: no, curved or funnel-shaped resistance);
-relief of modulation contrast, Hoffman & Gross 1975 (Appl Opt 14:1169).
+relief of modulation contrast, Hoffman & Gross 1975 (Appl Opt 14:1169). Ranges named neither there nor below are the
+study's own, set by eye: wide enough to hold what photographs of embryos in wells look like (`icsilib.data.embryo`).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 
 Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class HardScenes:
+    """Ranges that replace those of `IcsiRanges` in a share of the procedures: photographs of another kind.
+
+    Time-lapse wells, low-power views, cells without tools, strong relief, crisp grain, poor exposure. They keep a
+    model from taking the one bright round thing for the cell.
+    """
+
+    well_share: float = 0.65
+    well_rim_level: Range = (-0.15, 1.1)
+    well_rim_width: Range = (0.02, 0.15)
+    well_outside_level: Range = (-0.15, 0.45)
+    round_field_share: float = 0.1
+    neighbour_share: float = 0.12
+    letterbox_share: float = 0.12
+    caption_share: float = 0.3
+    no_tools_share: float = 0.3
+    no_pipette_share: float = 0.2
+    hidden_needle_share: float = 0.3
+    cleaving_share: float = 0.35
+    pronuclei_share: float = 0.15
+    cumulus_share: float = 0.7
+    cumulus_clumps: Range = (1, 4)
+    cumulus_relief: Range = (0.3, 2.2)
+    off_centre: Range = (-0.26, 0.26)
+    field_level: Range = (0.28, 0.8)
+    field_gradient: Range = (0.0, 0.6)
+    relief: Range = (0.5, 2.2)
+    relief_contrast: Range = (0.5, 1.1)
+    rim_width: Range = (0.025, 0.12)
+    dome: Range = (0.0, 0.16)
+    granularity: Range = (0.2, 1.1)
+    granule_size: Range = (0.3, 0.9)
+    speckle: Range = (0.03, 0.12)
+    speckle_size: Range = (0.3, 0.75)
+    height_blur: Range = (0.5, 0.9)
+    membrane_line: Range = (0.1, 0.6)
+    cytoplasm_level: Range = (-0.2, 0.2)
+    zona_speckle: Range = (0.01, 0.08)
+    zona_fade: Range = (0.3, 1.0)
+    zona_relief: Range = (0.05, 0.7)
+    defocus: Range = (0.3, 1.1)
+    gamma: Range = (0.5, 1.8)
+    contrast: Range = (0.5, 1.9)
+    noise: Range = (0.002, 0.045)
+    jpeg_quality: Range = (40, 97)
 
 
 @dataclass(frozen=True)
@@ -28,17 +77,26 @@ class IcsiRanges:
     perivitelline_gap: Range = (2.0, 9.0)
     zona_thickness: Range = (13.0, 20.0)
     polar_body_diameter: Range = (11.0, 18.0)
+    polar_body_height: Range = (0.25, 0.9)  # of its radius, in the height map
     polar_body_dent: Range = (0.2, 0.75)  # of the body's diameter that presses into the oolemma
+    dome: Range = (0.08, 0.24)  # of the radius: how high the cell bulges inside its rim
     granularity: Range = (0.3, 1.6)
-    granule_size: Range = (0.6, 2.4)
+    granule_size: Range = (0.45, 2.0)
     vacuole_share: float = 0.15
     refractile_body_share: float = 0.2
     cluster_share: float = 0.3
-    speckle: Range = (0.0, 0.06)  # grain of the cytoplasm in brightness, beside its relief
-    cleaving_share: float = 0.12  # cells that have begun to divide; never injected, kept so that lobes are not alien
+    speckle: Range = (0.0, 0.09)  # grain of the cytoplasm in brightness, beside its relief
+    speckle_size: Range = (0.35, 1.0)
+    cleaving_share: float = 0.06  # cells that have begun to divide; never injected, kept so that lobes are not alien
     lobe_radius: Range = (0.5, 0.8)  # of the radius
     cumulus_share: float = 0.5
     cumulus_size: Range = (15.0, 60.0)
+    cumulus_clumps: Range = (1, 2)
+    cumulus_reach: Range = (0.6, 1.8)  # of the zona's thickness, from the oolemma to the clump's inner side
+    cumulus_darkness: Range = (0.0, 0.35)
+    cumulus_relief: Range = (0.3, 1.4)
+    pronuclei_share: float = 0.05  # two faint discs, as in a cell that is fertilised
+    pronucleus_diameter: Range = (16.0, 26.0)
     # suction pipette
     no_pipette_share: float = 0.03
     pipette_outer_diameter: Range = (60.0, 140.0)
@@ -50,6 +108,13 @@ class IcsiRanges:
     pipette_bore_level: Range = (-0.35, 0.75)
     pipette_flare: Range = (1.0, 2.4)  # bore in the shaft, of the bore at the mouth
     pipette_rounding: Range = (0.12, 0.5)  # radius of the fire-polished tip, of the outer radius
+    pipette_edge_width: Range = (1.2, 4.5)
+    pipette_inner_edge: Range = (0.3, 1.0)  # strength of the bore's edges, of the outer ones
+    pipette_halo: Range = (0.0, 0.25)  # bright line along the inside of the edges
+    pipette_bent_light: Range = (0.0, 0.3)
+    pipette_cover: Range = (0.5, 1.0)  # share of what lies behind that the glass hides
+    pipette_defocus: Range = (0.4, 1.6)  # px
+    pipette_leaves_share: float = 0.1  # procedures that begin or end without the pipette in view
     # injection needle
     needle_diameter: Range = (5.0, 7.0)
     needle_angle: Range = (-16.0, 16.0)
@@ -62,8 +127,15 @@ class IcsiRanges:
     needle_inside: Range = (0.45, 1.0)  # contrast that remains inside the dark cytoplasm
     needle_defocus: Range = (0.3, 1.6)
     sperm_level: Range = (-0.45, -0.2)
+    released_sperm: float = 0.25  # contrast of a sperm left in the cytoplasm, of one in the needle
     bright_needle_share: float = 0.2  # edges brighter than the field instead of darker
+    needle_in_view: float = 8.0  # of the needle's length that the frame must show for its tip to be labelled
+    tip_contrast: float = 8.0  # grey levels that the needle must change about its tip for the tip to be labelled
+    tip_contrast_to_texture: float = 0.8  # the same, of the grey levels' standard deviation there without it
+    no_tools_share: float = 0.03  # procedures that show the cell only: the needle never comes
+    no_tools_cleaving_share: float = 0.6  # the same, of the procedures with a dividing cell
     # procedure
+    needle_start: Range = (0.15, 1.1)  # of the radius, from the zona to where the needle comes into being
     frames: Range = (136, 171)
     breakthrough_depth: Range = (0.25, 0.95)  # of the radius, indentation at which the oolemma gives way
     funnel_width: Range = (0.08, 0.28)  # of the radius
@@ -73,32 +145,68 @@ class IcsiRanges:
     zona_inner_edge: Range = (0.0, 0.8)  # of the zona's height, lost towards the perivitelline space
     aspiration_breakage_share: float = 0.35
     # view
-    um_per_px_512: Range = (0.30, 0.72)  # at 512 px; each kit takes a part of the range
-    off_centre: Range = (-0.10, 0.10)  # of the side
+    um_per_px_512: Range = (
+        0.29,
+        0.88,
+    )  # a cell fills a quarter to three quarters of the frame; at 512 px; each kit takes a part of the range
+    off_centre: Range = (-0.12, 0.12)  # of the side
+    stage_drift: Range = (0.0, 5.0)  # over the whole procedure
+    focus_drift: Range = (0.0, 0.6)  # of the defocus, up and down in the course of the procedure
     roll: Range = (-20.0, 20.0)
     mirrored_share: float = 0.5
     # optics and camera
-    field_level: Range = (0.34, 0.72)
+    field_level: Range = (0.36, 0.74)
     field_gradient: Range = (0.0, 0.22)
     mottle: Range = (0.004, 0.03)
     vignetting: Range = (0.0, 0.35)
-    relief: Range = (0.25, 1.15)
+    relief: Range = (0.25, 1.4)
+    relief_contrast: Range = (0.4, 0.8)  # brightness that the steepest slope gains or loses
+    height_blur: Range = (
+        0.5,
+        1.0,
+    )  # of 0.5 px and 0.4 µm, by which the height map is blurred before its slope is taken
     rim_width: Range = (0.05, 0.14)  # of the radius: how wide the membrane's relief is
     cytoplasm_level: Range = (-0.22, 0.05)
     zona_level: Range = (-0.07, 0.12)
+    zona_speckle: Range = (0.0, 0.04)  # grain of the zona in brightness
+    zona_relief: Range = (0.4, 1.0)  # height of the zona's edge, of 0.35 thicknesses
+    zona_fade: Range = (0.0, 0.9)  # of the zona's relief and level, lost gradually towards its outside
     membrane_line: Range = (0.0, 0.35)
     membrane_halo: Range = (0.0, 0.25)  # bright line just outside the oolemma
-    defocus: Range = (0.4, 1.8)
+    defocus: Range = (0.3, 1.6)
     gamma: Range = (0.7, 1.5)
-    contrast: Range = (0.65, 1.3)
+    contrast: Range = (0.65, 1.5)
     noise: Range = (0.004, 0.03)
     jpeg_quality: Range = (55, 97)
     dust: Range = (0, 10)
     debris: Range = (0, 7)
     caption_share: float = 0.12  # procedures with a burnt-in caption
     round_field_share: float = 0.06  # procedures whose field stop darkens the corners
-    well_share: float = 0.08  # procedures filmed in a well, whose wall is a bright ring with darkness outside
-    hidden_needle_share: float = 0.12  # procedures with a spell in which the needle cannot be seen
+    field_stop: Range = (0.42, 0.62)  # radius of the field stop, of the side
+    field_stop_edge: Range = (20.0, 140.0)  # its steepness, per side
+    field_stop_shift: Range = (-0.08, 0.08)
+    well_share: float = 0.06  # procedures filmed in a well or drop
+    drop_share: float = 0.25  # of the wells: so wide that the frame shows a stretch of its edge only
+    drop_radius: Range = (0.8, 3.0)  # of the side
+    well_radius: Range = (0.2, 0.75)
+    well_edge: Range = (0.002, 0.012)
+    well_rim_width: Range = (0.01, 0.14)
+    well_rim_level: Range = (-0.25, 0.8)
+    well_outside_level: Range = (-0.05, 0.6)
+    well_gradient: Range = (0.0, 1.0)  # of the light outside, from the far side to the near
+    well_rings: Range = (0, 3)
+    neighbour_share: float = 0.03  # procedures with another cell near, out of focus
+    neighbour_size: Range = (0.4, 1.1)  # of the oocyte's radius
+    neighbour_blur: Range = (2.5, 7.0)
+    letterbox_share: float = 0.04  # procedures between black bars, as screens record them
+    letterbox: Range = (0.03, 0.13)  # of the side, each bar
+    hidden_needle_share: float = 0.12  # procedures with a spell in which the needle fades out of the focal plane
+    hard_share: float = 0.36  # procedures that take the ranges of `hard`
+    hard: HardScenes = field(default_factory=HardScenes)
+
+    def hardened(self) -> "IcsiRanges":
+        """These ranges with those of the hard scenes in their place."""
+        return replace(self, **asdict(self.hard))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ All coordinates are continuous image coordinates (`icsilib.data.annotations`). `
 needle travels, `across` the distance from its axis. The truth is taken from this geometry, never from pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -46,6 +46,13 @@ class Scene:
     def shape(self) -> tuple[int, int]:
         """Height and width of a frame in px."""
         return self.size, self.size
+
+    def moved(self, shift: Points, size: int | None = None) -> "Scene":
+        """The scene shifted by (2,) px, in a frame of another `size` when given."""
+        names = ("centre", "outline", "zona", "pipette", "bore")
+        places = {name: getattr(self, name) + shift for name in names if getattr(self, name) is not None}
+        round_things = {name: getattr(self, name) + np.array([*shift, 0.0]) for name in ("polar_body", "lobes")}
+        return replace(self, size=size or self.size, **places, **round_things)
 
     def oolemma(self, indentation: float) -> Points:
         """The oolemma (N, 2) when its apex has been pushed `indentation` radii along the needle's axis."""
@@ -139,7 +146,8 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
     inner_half = draw(ranges.pipette_inner_diameter) / 2 / um_per_px
     outer_half = max(draw(ranges.pipette_outer_diameter) / 2 / um_per_px, 1.4 * inner_half)
     face = float(np.max((zona - centre) @ -pipette_direction)) - 0.1 * thickness
-    zona = _drawn_in(zona, centre, pipette_direction, inner_half, draw(ranges.zona_drawn_in) / um_per_px)
+    held = rng.random() >= ranges.no_pipette_share
+    zona = _drawn_in(zona, centre, pipette_direction, inner_half, held * draw(ranges.zona_drawn_in) / um_per_px)
     pipette, bore = _pipette(
         centre - pipette_direction * face,
         pipette_direction,
@@ -165,7 +173,7 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
         entry=_entry(outline, centre, u, offset),
         funnel=draw(ranges.funnel_width),
         kidney=draw(ranges.kidney),
-        pipette=None if rng.random() < ranges.no_pipette_share else pipette,
+        pipette=pipette if held else None,
         bore=bore,
         pipette_direction=pipette_direction,
         needle_diameter=draw(ranges.needle_diameter) / um_per_px,
@@ -251,12 +259,12 @@ def _pipette(
     return tip + outline @ axes, tip + bore @ axes
 
 
-def clip_to_frame(polygon: Points | None, size: int) -> Points | None:
-    """The part of a polygon (N, 2) inside the frame [0, size]², or None (Sutherland & Hodgman 1974)."""
+def clip_to_box(polygon: Points | None, box: tuple[float, float, float, float]) -> Points | None:
+    """The part of a polygon (N, 2) inside left, top, right, bottom, or None (Sutherland & Hodgman 1974)."""
     if polygon is None:
         return None
     points = polygon
-    for axis, limit, sign in ((0, 0.0, 1), (0, float(size), -1), (1, 0.0, 1), (1, float(size), -1)):
+    for axis, limit, sign in ((0, box[0], 1), (0, box[2], -1), (1, box[1], 1), (1, box[3], -1)):
         if len(points) == 0:
             return None
         inside = sign * (points[:, axis] - limit) >= 0
@@ -269,4 +277,4 @@ def clip_to_frame(polygon: Points | None, size: int) -> Points | None:
             for piece in ([point] if here else []) + ([cut] if here != there else [])
         ]
         points = np.array(kept).reshape(-1, 2)
-    return np.clip(points, 0, size) if len(points) >= 3 else None
+    return np.clip(points, box[:2], box[2:]) if len(points) >= 3 else None

@@ -4,7 +4,7 @@ Distances along the needle's axis are in units of the oocyte's radius, measured 
 the needle: +1 is the membrane at rest, 0 the centre. Phases after Nagy et al. 1995 (Hum Reprod 10:3171).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +29,17 @@ class Timeline:
     sperm_released: NDArray[np.bool_]
     aspirated: NDArray[np.float64]  # µm of cytoplasm in the needle's lumen
     deepest: float  # position of the tip at release
-    hidden: NDArray[np.bool_]
+    shown: NDArray[np.float64]  # contrast that the needle has left: 1, fading to 0 out of the focal plane
+    drift: NDArray[np.float64]  # (frames, 2) µm by which the stage has moved
+    focus: NDArray[np.float64]  # factor on the defocus
+    retreat: NDArray[np.float64]  # of the suction pipette: 0 at the oocyte, 1 out of view
 
     def __len__(self) -> int:
         return len(self.phase)
 
 
 def draw_timeline(
-    rng: np.random.Generator, operator: Operator, ranges: IcsiRanges, outer: float, start: float, radius_um: float
+    rng: np.random.Generator, operator: Operator, ranges: IcsiRanges, outer: float, start: float
 ) -> Timeline:
     """Draw the course of one procedure.
 
@@ -71,7 +74,23 @@ def draw_timeline(
         sperm_released=np.array([PHASES.index(name) > PHASES.index("release") for name in phase]),
         aspirated=_aspirated(rng, phase),
         deepest=float(knots["release"]),
-        hidden=_hidden_spell(rng, frames, ranges.hidden_needle_share),
+        shown=_shown(rng, frames, ranges.hidden_needle_share),
+        drift=_wandering(rng, frames)[:, None] * _heading(rng) * rng.uniform(*ranges.stage_drift),
+        focus=1 + rng.uniform(*ranges.focus_drift) * _wandering(rng, frames),
+        retreat=_retreat(rng, frames, ranges.pipette_leaves_share),
+    )
+
+
+def without_needle(timeline: Timeline) -> Timeline:
+    """The same stretch of time for a cell that no needle comes near."""
+    still = np.zeros(len(timeline))
+    return replace(
+        timeline,
+        phase=["withdrawn"] * len(timeline),
+        indentation=still,
+        zona_indentation=still,
+        sperm_released=still.astype(bool),
+        shown=still,
     )
 
 
@@ -137,10 +156,27 @@ def _tremor(rng: np.random.Generator, frames: int, sigma: float) -> NDArray[np.f
     return jitter
 
 
-def _hidden_spell(rng: np.random.Generator, frames: int, share: float) -> NDArray[np.bool_]:
-    """Frames in which the needle is out of the focal plane and cannot be seen."""
-    hidden = np.zeros(frames, dtype=bool)
-    if rng.random() < share:
-        first = int(rng.integers(0, frames - 10))
-        hidden[first : first + int(rng.integers(4, 16))] = True
-    return hidden
+def _shown(rng: np.random.Generator, frames: int, share: float) -> NDArray[np.float64]:
+    """The needle's contrast: with probability `share` a spell in which it fades out of the focal plane and back."""
+    if rng.random() >= share:
+        return np.ones(frames)
+    middle, half = rng.uniform(0, frames), rng.uniform(2, 14)
+    return np.clip((np.abs(np.arange(frames) - middle) - half) / rng.uniform(1, 8), 0.0, 1.0)
+
+
+def _wandering(rng: np.random.Generator, frames: int) -> NDArray[np.float64]:
+    """A slow course within -1..1: a part of a wave."""
+    return np.sin(rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(1, 6), frames))
+
+
+def _heading(rng: np.random.Generator) -> NDArray[np.float64]:
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def _retreat(rng: np.random.Generator, frames: int, share: float) -> NDArray[np.float64]:
+    """How far the suction pipette is drawn back: at times it comes only after the start, or leaves before the end."""
+    if rng.random() >= share:
+        return np.zeros(frames)
+    from_end = np.arange(frames) if rng.random() < 0.5 else np.arange(frames)[::-1]
+    return np.clip((rng.uniform(6, 0.25 * frames) - from_end) / rng.uniform(8, 20), 0.0, 1.0)
