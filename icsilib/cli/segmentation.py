@@ -1,5 +1,6 @@
 """`icsi segment`: train paper A's model, evaluate it, segment images and videos, time it."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from icsilib.data.annotations import Dataset
+    from icsilib.data.preprocess import Preprocess
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.dataset import Frames
-    from icsilib.segmentation.settings import Settings
     from icsilib.study.provenance import Results
 
 segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper A's segmentation model.")
@@ -31,25 +32,31 @@ def train(
     profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
     epochs: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
-    start_from: Annotated[Path | None, typer.Option(help="Weights to begin with, for fine-tuning.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Weights to begin with, for fine-tuning, in place of the profile's stages.")
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU; each takes a batch.")] = 1,
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
     from icsilib.checkpoints import CheckpointError, NonFiniteLossError
     from icsilib.segmentation import WeightsError
-    from icsilib.segmentation.settings import PROFILES
-    from icsilib.segmentation.training import train as run
+    from icsilib.segmentation.settings import PROFILES, stages
+    from icsilib.segmentation.training import train_stages
 
     if profile not in PROFILES:
         fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
-    settings = PROFILES[profile] if epochs is None else PROFILES[profile].with_(epochs=epochs)
-    training, validation = _frames(data, settings, "train"), _frames(data, settings, "validation")
+    chosen = stages(profile) if start_from is None else [PROFILES[profile]]
+    if epochs is not None:
+        chosen[-1] = chosen[-1].with_(epochs=epochs)
+    frames = partial(_frames, data)
     try:
-        weights = run(settings, training, validation, out, seed, accelerator, devices, start_from=start_from)
+        weights = train_stages(
+            chosen, frames, out, seed, start_from=start_from, accelerator=accelerator, devices=devices
+        )
     except (CheckpointError, NonFiniteLossError, WeightsError, ValueError) as error:
         fail(error)
-    typer.echo(f"{weights}: {len(training)} frames, {settings.epochs} epochs")
+    typer.echo(f"{weights}: " + ", then ".join(f"{each.epochs} epochs at {each.size} px" for each in chosen))
 
 
 @segment.command("evaluate")
@@ -67,7 +74,7 @@ def evaluate(
     from icsilib.segmentation.evaluation import frame_table, presence_auc, summarise
 
     segmenter = _segmenter(weights)
-    frames = _frames(data, segmenter.settings, part)
+    frames = _frames(data, segmenter.settings.preprocess, part)
     scores = frame_table(segmenter.model, frames)
     typer.echo(f"{data}, {part}: " + ", ".join(f"{count} {what}" for what, count in describe(frames).items()))
     for label, column in (("IoU, oolemma", "iou_oolemma"), ("IoU, pipette", "iou_pipette"), ("tip, px", "tip_px")):
@@ -114,7 +121,10 @@ def ablate(
     from icsilib.study.provenance import Results
 
     parts = {
-        limit: {part: _frames(data, ABLATION.with_(clip_limit=limit), part) for part in ("train", "validation", "test")}
+        limit: {
+            part: _frames(data, ABLATION.with_(clip_limit=limit).preprocess, part)
+            for part in ("train", "validation", "test")
+        }
         for limit in (ABLATION.clip_limit, None)
     }
     collected = Results("segmentation_ablation", "ablation", None, settings=as_record(ABLATION))
@@ -136,23 +146,20 @@ def repeat(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings, with seeds 0, 1, …")] = 3,
 ) -> None:
     """Train one profile with several seeds on the same data, and score every one on the test videos."""
-    import pandas as pd
-
     from icsilib.files import sha256_of
     from icsilib.segmentation.evaluation import frame_table
-    from icsilib.segmentation.settings import PROFILES
-    from icsilib.segmentation.training import LOG
-    from icsilib.segmentation.training import train as run
+    from icsilib.segmentation.settings import stages
+    from icsilib.segmentation.training import read_log, train_stages
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import add_scores
 
-    settings = PROFILES[profile]
-    training, validation, test = (_frames(data, settings, part) for part in ("train", "validation", "test"))
+    chosen = stages(profile)
+    test = _frames(data, chosen[-1].preprocess, "test")
     collected = Results(f"segmentation_{profile}", profile, None)
     collected.data["icsi-training"] = sha256_of(_annotations(data))
     for seed in range(seeds):
-        weights = run(settings, training, validation, runs / f"seed{seed}", seed)
-        seconds = pd.read_csv(runs / f"seed{seed}" / LOG)["seconds"].sum()
+        weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed)
+        seconds = read_log(chosen, runs / f"seed{seed}")["seconds"].sum()
         add_scores(collected, frame_table(_segmenter(weights).model, test), "phantom", f"seed{seed}.")
         collected.add(f"seed{seed}.training.seconds", seconds, unit="s", method="steps, validation left out")
         collected.write(results)
@@ -246,7 +253,7 @@ def _means(results: "Results", prefix: str) -> str:
     return ", ".join(f"{key} {value.value:.4g}" for key, value in found if key.startswith(prefix) and "mean" in key)
 
 
-def _frames(data: Path, settings: "Settings", part: str) -> "Frames":
+def _frames(data: Path, preprocess: "Preprocess", part: str) -> "Frames":
     from icsilib.data.annotations import AnnotationError
     from icsilib.data.splits import PARTS, SplitError
     from icsilib.segmentation.dataset import load_frames
@@ -254,7 +261,7 @@ def _frames(data: Path, settings: "Settings", part: str) -> "Frames":
     if part not in PARTS:
         fail(f"part {part!r}: choose {', '.join(PARTS)}")
     try:
-        return load_frames(_annotations(data), settings.preprocess, part)
+        return load_frames(_annotations(data), preprocess, part)
     except (AnnotationError, SplitError) as error:
         fail(error)
 

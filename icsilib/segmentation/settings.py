@@ -18,6 +18,7 @@ class Settings:
     """A model, its input and its training. Defaults are the paper's wherever it says."""
 
     profile: str
+    after: str | None = None  # profile whose finished weights this one begins with; None for random ones
     # what the network sees, §2.1
     size: int = 512  # px, side of the square input
     clip_limit: float | None = 2.0  # of CLAHE; None leaves CLAHE out (open)
@@ -71,14 +72,22 @@ def from_record(record: dict[str, Any]) -> Settings:
     return Settings(**values)
 
 
-_SMALL = Settings("", widths=(16, 32, 64, 128), heatmap_level=1, learning_rate=4e-3, warm_up=100, averaging=0.995)
+_SMALL = Settings("", widths=(16, 32, 64, 128), heatmap_level=1, learning_rate=4e-3, warm_up=50, averaging=0.995)
+_GOES_ON = {"batch_size": 8, "learning_rate": 2e-3}
 
+# Off the GPU a profile goes on from the weights of a smaller size: what a frame shows is learnt where a step is cheap,
+# where exactly it lies at the larger size.
 PROFILES = {
     "paper": Settings("paper", workers=8),
-    # `standard` goes on from the weights of `standard-96`, and that from `standard-64`: what a frame shows is learnt
-    # where a step is cheap, where exactly it lies at the larger size.
-    "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=10),
-    "standard-96": _SMALL.with_(profile="standard-96", size=96, batch_size=8, epochs=4, learning_rate=2e-3),
-    "standard": _SMALL.with_(profile="standard", size=128, batch_size=8, epochs=4, learning_rate=2e-3),
-    "quick": _SMALL.with_(profile="quick", size=64, batch_size=16, epochs=12, warm_up=50, averaging=0.98),
+    "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
+    "standard-96": _SMALL.with_(profile="standard-96", size=96, epochs=6, after="standard-64", **_GOES_ON),
+    "standard": _SMALL.with_(profile="standard", size=128, epochs=6, after="standard-96", **_GOES_ON),
+    "quick-64": _SMALL.with_(profile="quick-64", size=64, batch_size=16, epochs=4, averaging=0.98),
+    "quick": _SMALL.with_(profile="quick", size=96, epochs=1, averaging=0.98, after="quick-64", **_GOES_ON),
 }
+
+
+def stages(profile: str) -> list[Settings]:
+    """The profiles that are trained one after the other, each from the weights of the one before; `profile` is last."""
+    settings = PROFILES[profile]
+    return [settings] if settings.after is None else [*stages(settings.after), settings]

@@ -11,13 +11,14 @@ seed therefore gives the same weights, bit by bit, however often the run was sto
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -33,6 +34,7 @@ from icsilib.checkpoints import (
     save_checkpoint,
     write_rows,
 )
+from icsilib.data.preprocess import Preprocess
 from icsilib.files import sha256_of
 from icsilib.segmentation.dataset import Frames, TrainingFrames, network_input
 from icsilib.segmentation.evaluation import frame_table
@@ -123,6 +125,41 @@ def train(
         save_weights(run.finished(), settings, out / WEIGHTS)
     run.fabric.barrier()
     return out / WEIGHTS
+
+
+def train_stages(
+    stages: Sequence[Settings],
+    frames: Callable[[Preprocess, str], Frames],
+    out: Path | str,
+    seed: int = 0,
+    start_from: Path | str | None = None,
+    **how: Any,
+) -> Path:
+    """Train `stages` one after the other, each from the weights of the one before; returns the last one's weights.
+
+    `frames` gives a part of the split as a stage preprocesses it: `load_frames` with the data filled in. The last
+    stage's run is `out` itself, an earlier one's the folder of its profile's name in it; the first begins with
+    `start_from`; `how` goes to `train`. Finished stages are not repeated.
+    """
+    for settings, run in _runs(stages, out):
+        if not (run / WEIGHTS).exists():
+            training, validation = (frames(settings.preprocess, part) for part in ("train", "validation"))
+            train(settings, training, validation, run, seed, start_from=start_from, **how)
+        start_from = run / WEIGHTS
+    return Path(out) / WEIGHTS
+
+
+def read_log(stages: Sequence[Settings], out: Path | str) -> pd.DataFrame:
+    """The log of all stages that `train_stages` wrote under `out`: one row an epoch, with the column `stage`."""
+    return pd.concat(
+        [pd.read_csv(run / LOG).assign(stage=settings.profile) for settings, run in _runs(stages, out)],
+        ignore_index=True,
+    )
+
+
+def _runs(stages: Sequence[Settings], out: Path | str) -> list[tuple[Settings, Path]]:
+    """The stages and the folders of their runs."""
+    return [(each, Path(out) if each is stages[-1] else Path(out) / each.profile) for each in stages]
 
 
 def _start(

@@ -12,7 +12,8 @@ from icsilib.checkpoints import CheckpointError, NonFiniteLossError
 from icsilib.segmentation import training
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.settings import PROFILES, Settings, as_record, from_record
-from icsilib.segmentation.training import learning_rate, moving_average, train
+from icsilib.segmentation.settings import stages as profile_stages
+from icsilib.segmentation.training import learning_rate, moving_average, read_log, train, train_stages
 
 from .drawn import write_drawn_dataset
 
@@ -146,3 +147,38 @@ def test_paper_profile_is_what_the_paper_states():
     assert (paper.size, paper.widths, paper.heatmap_level) == (512, (32, 64, 128, 256), None)
     assert (paper.batch_size, paper.epochs, paper.learning_rate) == (4, 31, 1e-3)
     assert from_record(as_record(paper)) == paper
+
+
+def test_stages_go_on_from_each_other_and_are_not_repeated(annotations, tmp_path):
+    asked = []
+
+    def load(preprocess, part):
+        asked.append((preprocess.size, part))
+        return load_frames(annotations, preprocess, part)
+
+    stages = [TINY.with_(profile="small", size=16, epochs=1), TINY.with_(epochs=2)]
+    weights = train_stages(stages, load, tmp_path, accelerator="cpu", progress=False)
+    assert asked == [(16, "train"), (16, "validation"), (32, "train"), (32, "validation")]
+    assert read_log(stages, tmp_path)[["stage", "epoch"]].to_numpy().tolist() == [
+        ["small", 1],
+        ["tiny", 1],
+        ["tiny", 2],
+    ]
+    alone = train(
+        stages[1],
+        *[load(TINY.preprocess, part) for part in ("train", "validation")],
+        tmp_path / "alone",
+        accelerator="cpu",
+        progress=False,
+        start_from=tmp_path / "small" / "weights.safetensors",
+    )
+    assert all(torch.equal(value, load_file(alone)[name]) for name, value in load_file(weights).items())
+    asked.clear()
+    assert train_stages(stages, load, tmp_path) == weights
+    assert not asked
+
+
+def test_profiles_end_with_themselves():
+    for name, settings in PROFILES.items():
+        assert profile_stages(name)[-1] is settings
+        assert len({each.widths for each in profile_stages(name)}) == 1
