@@ -57,8 +57,8 @@ ICSI_PROFILES = {
 # What the model trains on: frames of one video are near-copies, so on a small budget many videos of a few frames each
 # teach more than few videos in full. `paper` is the published sampling.
 ICSI_TRAINING = {
-    "quick": IcsiData(videos=480, size=256, every=48),
-    "standard": IcsiData(videos=1000, size=256, every=30),
+    "quick": IcsiData(videos=1000, size=256, every=50),
+    "standard": IcsiData(videos=2000, size=256, every=50),
     "paper": IcsiData(),
 }
 
