@@ -26,6 +26,9 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run; continued when it holds a part of it.")],
     profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    also: Annotated[
+        list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")
+    ] = None,
     initialisation: Annotated[str | None, typer.Option(help="imagenet or scratch, in place of the profile's.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
@@ -43,6 +46,7 @@ def train(
     changes = {"initialisation": initialisation, "steps": steps}
     settings = PROFILES[profile].with_(**{name: value for name, value in changes.items() if value is not None})
     training, validation = _images(data, "train"), _images(data, "validation")
+    training = [image for folder in also or [] for image in _images(folder, "all")] + training
     try:
         trained = run(training, validation, settings, out, seed, workers, progress=True, accelerator=accelerator)
     except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:

@@ -56,6 +56,25 @@ def biopsy(
     _report(out)
 
 
+@phantom.command("biopsy-crowd")
+def biopsy_crowd(
+    out: Out,
+    patients: Annotated[int, typer.Option(help="Number of patients, two images of each.")] = 200,
+    seed: Seed = 0,
+    workers: Workers = None,
+    force: Force = False,
+) -> None:
+    """Render biopsy images with far more sperm than a biopsy shows, to train a detector on."""
+    from icsilib.phantoms.biopsy_dataset import write_biopsy_crowd
+    from icsilib.phantoms.dataset import DatasetError
+
+    try:
+        write_biopsy_crowd(out, patients, seed, workers, progress=True, force=force)
+    except DatasetError as error:
+        fail(error)
+    _report(out)
+
+
 @phantom.command("verify")
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of a phantom data set.")]) -> None:
     """Compare every file of a phantom data set with the digests of what was written."""

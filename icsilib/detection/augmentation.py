@@ -5,7 +5,6 @@ repeats the border. Scaling to [0, 1] comes last, where the network takes the im
 """
 
 import os
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -36,15 +35,6 @@ def random_input(
     pixels = resize(cut(image, x, y, width, height), settings.input_size)
     result = pipeline(image=pixels, bboxes=seen)
     return result["image"], np.asarray(result["bboxes"], dtype=float).reshape(-1, 4)
-
-
-def mosaic(quarters: Sequence[tuple[Pixels, NDArray[np.float64]]]) -> tuple[Pixels, NDArray[np.float64]]:
-    """Four inputs (S/2, S/2, 3) with their boxes side by side as one (S, S, 3): four times the sperm at one's cost."""
-    side = quarters[0][0].shape[0]
-    rows = [np.concatenate([quarters[row][0], quarters[row + 1][0]], axis=1) for row in (0, 2)]
-    corners = np.array([[0, 0, 0, 0], [side, 0, 0, 0], [0, side, 0, 0], [side, side, 0, 0]])
-    boxes = [boxes + corner for (_, boxes), corner in zip(quarters, corners, strict=True)]
-    return np.concatenate(rows), np.concatenate(boxes)
 
 
 def visible(boxes: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:

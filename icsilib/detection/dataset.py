@@ -1,5 +1,6 @@
 """Labelled images for the detector: read from the study's annotation files, cut and augmented for training."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch.utils.data import Dataset as TorchDataset
 from icsilib.checkpoints import epoch_order, generator
 from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, read_coco
 from icsilib.data.splits import PARTS, read_split
-from icsilib.detection.augmentation import mosaic, random_input
+from icsilib.detection.augmentation import random_input
 from icsilib.detection.boxes import xywh_to_cxcywh
 from icsilib.detection.default_boxes import default_boxes, match
 from icsilib.detection.settings import Settings
@@ -98,11 +99,14 @@ def read_rgb(path: Path | str) -> Pixels:
 class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]):
     """Augmented inputs of one epoch; the same (seed, epoch, place) always gives the same input.
 
-    Decoded images are kept in memory, since an epoch cuts one window from each.
+    An epoch cuts one window for every `sperm_per_visit` sperm, or part of it, of each image, and one from an image
+    without. Decoded images are kept in memory.
     """
 
     def __init__(self, images: Sequence[LabelledImage], settings: Settings, seed: int) -> None:
-        self.images = [image for image in images for _ in range(settings.repeats if len(image.boxes) else 1)]
+        self.images = [
+            image for image in images for _ in range(max(1, math.ceil(len(image.boxes) / settings.sperm_per_visit)))
+        ]
         self.settings, self.seed, self.epoch = settings, seed, 0
         self._pixels: dict[Path, Pixels] = {}
 
@@ -111,22 +115,12 @@ class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]
 
     def __getitem__(self, index: int) -> tuple[Pixels, NDArray[np.float64]]:
         """(S, S, 3) RGB and its boxes (N, 4), cxcywh as fractions of S."""
-        draw = generator(self.seed, self.epoch, index)
-        if draw.random() < self.settings.mosaic:
-            half = self.settings.with_(
-                input_size=self.settings.input_size // 2, window=self.settings.window and self.settings.window // 2
-            )
-            others = draw.integers(len(self.images), size=3)
-            pixels, boxes = mosaic([self._cut(place, half, draw) for place in (index, *others)])
-        else:
-            pixels, boxes = self._cut(index, self.settings, draw)
-        return pixels, xywh_to_cxcywh(boxes) / self.settings.input_size
-
-    def _cut(self, index: int, settings: Settings, draw: np.random.Generator) -> tuple[Pixels, NDArray[np.float64]]:
         labelled = self.images[index]
         if labelled.path not in self._pixels:
             self._pixels[labelled.path] = read_rgb(labelled.path)
-        return random_input(self._pixels[labelled.path], labelled.boxes, settings, draw)
+        draw = generator(self.seed, self.epoch, index)
+        pixels, boxes = random_input(self._pixels[labelled.path], labelled.boxes, self.settings, draw)
+        return pixels, xywh_to_cxcywh(boxes) / self.settings.input_size
 
 
 def training_batches(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icsilib.detection.augmentation import PADDING, mosaic, random_input, random_rectangle, visible
+from icsilib.detection.augmentation import PADDING, random_input, random_rectangle, visible
 from icsilib.detection.settings import Settings
 
 PLAIN = Settings("test", input_size=100, window=50, zoom=1.0, brightness=0.0, contrast=0.0, empty_share=0.0)
@@ -67,16 +67,3 @@ def test_an_image_without_sperm_gives_an_input_without_boxes():
     pixels, boxes = random_input(np.zeros((60, 60, 3), np.uint8), np.zeros((0, 4)), PLAIN, np.random.default_rng(0))
     assert pixels.shape == (100, 100, 3)
     assert boxes.shape == (0, 4)
-
-
-def test_a_mosaic_keeps_every_box_on_its_pixels():
-    quarters = []
-    for number in range(4):
-        pixels = np.full((10, 10, 3), 10 * number, np.uint8)
-        pixels[2:5, 3:7] = 200 + number
-        quarters.append((pixels, np.array([[3.0, 2, 4, 3]])))
-    whole, boxes = mosaic(quarters)
-    assert whole.shape == (20, 20, 3)
-    for number, (x, y, w, h) in enumerate(boxes.astype(int)):
-        assert (whole[y : y + h, x : x + w] == 200 + number).all()
-        assert (whole == 200 + number).sum() == 4 * 3 * 3

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from icsilib.data.annotations import IMPURITY, SPERM, AnnotationError, Dataset, Image, box_annotation, write_coco
 from icsilib.data.splits import Split, write_split
-from icsilib.detection.dataset import images_of, labelled_images, read_rgb
+from icsilib.detection.dataset import TrainingInputs, images_of, labelled_images, read_rgb
+from icsilib.detection.settings import Settings
 
 
 def dataset():
@@ -58,3 +61,10 @@ def test_images_are_read_as_rgb(tmp_path):
         read_rgb(tmp_path / "text.png")
     with pytest.raises(AnnotationError, match=r"none\.png: no such file"):
         read_rgb(tmp_path / "none.png")
+
+
+def test_an_epoch_visits_an_image_once_for_every_four_sperm_begun_and_the_empty_once():
+    first, second, third = labelled_images(dataset(), "")
+    crowded = replace(first, boxes=np.ones((9, 4)))
+    visited = TrainingInputs([crowded, second, third], Settings("test", sperm_per_visit=4), seed=0).images
+    assert [image.id for image in visited] == [1, 1, 1, 2, 3]

@@ -18,7 +18,7 @@ from icsilib.detection.weights import load_weights
 
 SMALL = Settings(
     "test", input_size=64, window=64, overlap=16, initialisation="scratch",
-    batch_size=2, steps=6, validate_every=3, warm_up=2, mosaic=0.5, repeats=2, turns=True,
+    batch_size=2, steps=6, validate_every=3, warm_up=2, sperm_per_visit=1, turns=True,
 )  # fmt: skip
 
 

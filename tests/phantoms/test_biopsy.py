@@ -6,7 +6,14 @@ from icsilib.data.splits import PARTS, read_split
 from icsilib.detection.dataset import images_of, read_rgb
 from icsilib.phantoms.biopsy import PATIENTS, PHENOTYPES, SIZES, BiopsyRanges, biopsy_image, render
 from icsilib.phantoms.biopsy.shapes import draw_sperm
-from icsilib.phantoms.biopsy_dataset import BENCHMARK_IMAGES, biopsy_set, write_biopsy_benchmark, write_biopsy_dataset
+from icsilib.phantoms.biopsy_dataset import (
+    BENCHMARK_IMAGES,
+    CROWD,
+    biopsy_set,
+    write_biopsy_benchmark,
+    write_biopsy_crowd,
+    write_biopsy_dataset,
+)
 from icsilib.phantoms.biopsy_dataset import BIOPSY_PROFILES as PROFILES
 from icsilib.phantoms.dataset import DatasetError
 from icsilib.phantoms.drawing import filled, stroked
@@ -147,3 +154,18 @@ def test_benchmark_has_other_patients_than_its_training_set(small, monkeypatch):
     monkeypatch.setattr("icsilib.phantoms.biopsy_dataset.write_phantom_set", lambda plan, *_: plan.parameters)
     assert write_biopsy_benchmark("anywhere", seed=3) == {"images": 110, "seed": 100_003}
     assert biopsy_image(3, 0).um_per_px != biopsy_image(100_003, 0).um_per_px
+
+
+def test_a_crowded_set_holds_two_images_of_each_patient_with_many_sperm(small, tmp_path):
+    folder = write_biopsy_crowd(tmp_path / "crowd", 31, seed=0, workers=1)
+    dataset = read_coco(folder / "annotations.json")
+    images = images_of(folder)
+    assert len(images) == 62
+    assert len({image.group for image in images}) == 31
+    least = {image.id: CROWD[str((image.model_extra or {})["kind"])] for image in dataset.images}
+    assert all(len(image.boxes) >= least[image.id] for image in images)
+    # The 31st patient has a seed of its own: none of its images is one of the first patient's.
+    first, last = (sorted((folder / "images" / f"patient-{number:03d}").iterdir()) for number in (0, 30))
+    assert {path.read_bytes() for path in first}.isdisjoint(path.read_bytes() for path in last)
+    with pytest.raises(DatasetError, match="patients=9"):
+        write_biopsy_crowd(tmp_path / "few", 9)

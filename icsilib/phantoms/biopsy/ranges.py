@@ -30,6 +30,7 @@ class BiopsyRanges:
 
     # spermatozoa
     sperm_per_image: tuple[float, ...] = (0.45, 0.29, 0.13, 0.06, 0.035, 0.02, 0.01, 0.005)  # share with 0, 1, 2 …
+    extra_sperm: dict[str, int] = field(default_factory=lambda: {"dense": 0, "diffuse": 0})  # in every image
     phenotype_shares: tuple[float, ...] = (0.52, 0.14, 0.10, 0.07, 0.09, 0.08)  # in the order of PHENOTYPES
     places: int = 3  # tried for each; the least crowded is taken, since nobody labels what lies under a tubule
     head_length: Range = (4.0, 5.0)

@@ -147,7 +147,8 @@ def biopsy_image(seed: int, number: int, ranges: BiopsyRanges | None = None, noi
     if kind == "dense":
         _add_tubules(canvas, rng, ranges)
     _add_cells(canvas, rng, ranges, kind, look.richness)
-    sperm = [_place_sperm(canvas, rng, ranges) for _ in range(int(rng.choice(8, p=ranges.sperm_per_image)))]
+    number_of_sperm = int(rng.choice(8, p=ranges.sperm_per_image)) + ranges.extra_sperm[kind]
+    sperm = [_place_sperm(canvas, rng, ranges) for _ in range(number_of_sperm)]
     boxes = np.array([one.box(*shape) for one in sperm]).reshape(-1, 4)
     return BiopsyImage(
         number=number,

@@ -1,0 +1,88 @@
+"""Scores of paper B's detector as results, under the keys that the claims ledger and the reference run share."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from icsilib.detection.dataset import LabelledImage
+from icsilib.detection.detector import Detections
+from icsilib.detection.evaluation import (
+    IOUS,
+    RECALLS,
+    OperatingPoint,
+    Scores,
+    choose_threshold,
+    coco_evaluation,
+    interval,
+    matched_detections,
+    operating_point,
+    recall_by,
+    resample_groups,
+    scores_of,
+)
+from icsilib.study.provenance import Results
+
+RESAMPLES = 1000
+
+
+class Tested(NamedTuple):
+    """Images of one part of a split and what a detector found in them, by image id."""
+
+    images: Sequence[LabelledImage]
+    found: Mapping[int, Detections]
+
+
+class Evaluated(NamedTuple):
+    """What the figures of an evaluation need."""
+
+    scores: Scores
+    point: OperatingPoint
+    hits: dict[str, tuple[int, int]]  # phenotype → sperm found at the operating point, all
+
+
+def add_scores(results: Results, test: Tested, validation: Tested, data: str, prefix: str = "") -> Evaluated:
+    """Add the published measures, the operating point chosen on `validation`, and recall by phenotype of `test`.
+
+    Intervals are 95 %, by resampling whole patients; every key comes after `prefix`.
+    """
+    evaluation = coco_evaluation(*test)
+    matched = matched_detections(evaluation)
+    samples = resample_groups([image.group for image in test.images], RESAMPLES, seed=0)
+    scores, drawn = scores_of(evaluation), [scores_of(evaluation, places) for places in samples]
+    about = {"n": int(matched.sperm.sum()), "n_of": "sperm", "level": 0.95, "data": data}
+    for key, name, method in (
+        ("ap50", "ap", "pycocotools, AP at IoU 0.5; patients resampled"),
+        ("ar100", "ar", "pycocotools, AR at 100 detections; patients resampled"),
+        ("f1.published", "f1", "harmonic mean of AP and AR; patients resampled"),
+    ):
+        ends = interval([getattr(one, name) for one in drawn])
+        results.add(prefix + key, getattr(scores, name), interval=ends, method=method, **about)
+    threshold = choose_threshold(matched_detections(coco_evaluation(*validation)))
+    results.add(f"{prefix}threshold", threshold, data=data, method="largest F2 on validation patients")
+    point = operating_point(matched, threshold)
+    points = [operating_point(matched, threshold, places) for places in samples]
+    method = "IoU 0.5, threshold of largest F2 on validation; patients resampled"
+    for key, name in (("precision", "precision"), ("recall", "recall"), ("f1.matched", "matched_f1")):
+        ends = interval([getattr(one, name) for one in points])
+        results.add(prefix + key, getattr(point, name), interval=ends, method=method, **about)
+    results.add(f"{prefix}f1.matched_minus_published", point.matched_f1 - scores.f1, data=data)
+    hits = recall_by(*test, threshold)
+    _add_phenotypes(results, hits, data, prefix)
+    return Evaluated(scores, point, hits)
+
+
+def _add_phenotypes(results: Results, hits: Mapping[str, tuple[int, int]], data: str, prefix: str) -> None:
+    about = {"n_of": "sperm", "data": data, "method": "at the operating point, IoU 0.5"}
+    for name, (right, number) in hits.items():
+        results.add(f"{prefix}recall.{name}", right / number, n=number, **about)
+    others = [counts for name, counts in hits.items() if name != "normal"]
+    if "normal" in hits and others:
+        rest = sum(right for right, _ in others) / sum(number for _, number in others)
+        difference = hits["normal"][0] / hits["normal"][1] - rest
+        results.add(f"{prefix}recall.normal_minus_deformed", difference, n=sum(n for _, n in others), **about)
+
+
+def add_constants(results: Results) -> None:
+    """Add what the measures are made of: the IoU of AP, the number of IoUs of AR, and of recall points."""
+    results.add("ap.iou", float(IOUS[0]))
+    results.add("ar.thresholds", len(IOUS))
+    results.add("recall_points", len(RECALLS))
