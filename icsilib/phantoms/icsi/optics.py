@@ -50,8 +50,8 @@ class Look:
     quality: int
 
 
-def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges) -> Look:
-    """Draw the look of one procedure with one kit."""
+def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges, size: int) -> Look:
+    """Draw the look of one procedure with one kit, in frames of `size` px."""
 
     def draw(limits: tuple[float, float]) -> float:
         return float(rng.uniform(*limits))
@@ -87,7 +87,7 @@ def draw_look(rng: np.random.Generator, kit: Kit, ranges: IcsiRanges) -> Look:
         needle_inside=draw(ranges.needle_inside),
         needle_defocus=draw(ranges.needle_defocus),
         sperm_level=draw(ranges.sperm_level),
-        defocus=draw(ranges.defocus) * kit.sharpness,
+        defocus=draw(ranges.defocus) * kit.sharpness * size / 512,
         gamma=draw(ranges.gamma),
         contrast=draw(ranges.contrast),
         noise=draw(ranges.noise),

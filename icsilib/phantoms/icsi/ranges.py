@@ -35,7 +35,7 @@ class HardScenes:
     neighbour_share: float = 0.12
     letterbox_share: float = 0.12
     caption_share: float = 0.3
-    no_tools_share: float = 0.3
+    no_tools_share: float = 0.2
     no_pipette_share: float = 0.2
     hidden_needle_share: float = 0.3
     cleaving_share: float = 0.35
@@ -173,7 +173,7 @@ class IcsiRanges:
     zona_fade: Range = (0.0, 0.9)  # of the zona's relief and level, lost gradually towards its outside
     membrane_line: Range = (0.0, 0.35)
     membrane_halo: Range = (0.0, 0.25)  # bright line just outside the oolemma
-    defocus: Range = (0.3, 1.6)
+    defocus: Range = (0.3, 1.6)  # px, at 512 px
     gamma: Range = (0.7, 1.5)
     contrast: Range = (0.65, 1.5)
     noise: Range = (0.004, 0.03)

@@ -396,7 +396,7 @@ def procedure(
     ranges = replace(ranges, cleaving_share=float(cleaving), no_pipette_share=max(alone, ranges.no_pipette_share))
     kit, operator = KITS[int(rng.integers(3))], OPERATORS[int(rng.integers(4))]
     scene = draw_scene(rng, size, kit, operator, ranges)
-    look = draw_look(rng, kit, ranges)
+    look = draw_look(rng, kit, ranges, size)
     outer = float(np.max((scene.zona - scene.centre) @ -scene.u)) / scene.radius
     start = outer + rng.uniform(*ranges.needle_start)
     timeline = draw_timeline(rng, operator, ranges, outer, start)
