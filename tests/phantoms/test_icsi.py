@@ -91,7 +91,7 @@ def test_the_tip_is_absent_exactly_where_it_cannot_be_seen() -> None:
                 continue
             reach = max(3.0, 8 / video.um_per_px)
             y, x = np.mgrid[0:128, 0:128] + 0.5
-            near = (abs(x - tip[0]) < reach) & (abs(y - tip[1]) < reach)
+            near = (abs(x - tip[0]) < reach + 1) & (abs(y - tip[1]) < reach + 1)
             without = bare.frame(index).image[near].astype(float)
             change = np.abs(frame.image[near] - without)
             contrast = change[change >= 0.3 * change.max()].mean()
