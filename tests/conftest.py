@@ -1,16 +1,9 @@
-from pathlib import Path
+"""Order of the tests: files that take long begin first, so that no core is left alone with one of them at the end."""
 
 import pytest
 
-from icsilib.study.book import assemble, build
-from icsilib.study.order import ROOT
+LONG = ("test_training.py", "test_pages.py", "test_annotators.py", "test_detector.py", "test_bu_bil_chapter.py")
 
 
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every page of a book built from the stored notebooks, without running anything."""
-    folder = tmp_path_factory.mktemp("book")
-    (folder / "results").mkdir()
-    source = assemble(ROOT / "notebooks", folder / "results", folder / "source")
-    index = build(source, folder / "html")
-    return sorted(page for page in index.parent.rglob("*.html") if "_static" not in page.parts)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)

@@ -45,15 +45,17 @@ def _not_found(key: str, name: str, chosen: list[tuple[Path, str, ResultsFile]],
 def _lines(path: Path, stem: str, key: str, file: ResultsFile) -> list[str]:
     from icsilib.study.evidence import place_of
 
-    origin, place = file.provenance, place_of(stem, key)
-    cell = f', cell {place.cell}, section "{place.section}"' if place.cell is not None else ""
+    origin, place = file.provenance, place_of(stem, key, file.values[key].cell)
+    executed = path.parents[1] / "notebooks" / Path(place.page).with_suffix(".ipynb")
     tree = {True: "clean", False: "with uncommitted changes", None: "unknown"}[origin.clean]
     rows = {
         "value": _value(file.values[key]),
         "method": file.values[key].method,
         "measured on": file.values[key].data,
         "results file": str(path),
-        "notebook": f"notebooks/{place.notebook}.ipynb{cell}",
+        "notebook": f"notebooks/{place.notebook}.ipynb",
+        "section": place.section,
+        "cell": "" if place.cell is None else f"[{place.cell}]" + (f" of {executed}" if executed.exists() else ""),
         "parameters": ", ".join(f"{name}={value}" for name, value in file.parameters.items()),
         "code revision": f"{origin.revision} ({tree})",
         "data digests": ", ".join(f"{name} sha256:{digest}" for name, digest in origin.data.items()),

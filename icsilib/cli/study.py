@@ -52,15 +52,15 @@ def refresh(
 
 @study.command("order")
 def order(
-    trained: Annotated[
-        bool | None, typer.Option("--trained/--untrained", help="Only notebooks that do, or do not, rest on training.")
+    training: Annotated[
+        str | None, typer.Option(help="Only notebooks whose training is: none, own, or that of earlier ones.")
     ] = None,
 ) -> None:
     """Print the stored notebooks in reading order, one path a line."""
     from icsilib.study.order import reading_order
 
-    for notebook, rests_on_training in reading_order().items():
-        if trained is None or trained == rests_on_training:
+    for notebook, kind in reading_order().items():
+        if training in (None, kind):
             typer.echo(os.path.relpath(notebook))
 
 

@@ -4,15 +4,18 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import yaml
 
 from icsilib.files import write_text_atomic
+from icsilib.study.evidence import CELL_ANCHOR, study_results
 from icsilib.study.order import chapters
 from icsilib.study.provenance import ROOT, ResultsFile, code_revision, read_results
 
 PROSE = ROOT / "book"
+_CELL = re.compile(r'<div class="cell((?: tag_[\w-]+)* docutils container)">')
 _RESULT = re.compile(r"\{result\}`([\w.-]+):([\w./-]+?)(?::([^`:]+))?`")
 
 
@@ -37,8 +40,9 @@ def assemble(notebooks: Path, results: Path, source: Path) -> Path:
             shutil.copy(page, source / "notebooks")
     for page in source.glob("*.md"):
         write_text_atomic(page, insert_results(page.read_text(encoding="utf-8"), results))
-    _copy_results(results, source / "notebooks" / "results")
-    _copy_results(PROSE / "reference", source / "notebooks" / "results" / "reference")
+    copied = source / "notebooks" / "results"
+    _copy([results / f"{name}.json" for name in study_results(results)], copied)
+    _copy(sorted((PROSE / "reference").glob("*.json")), copied / "reference")
     _write_config(source)
     return source
 
@@ -50,9 +54,9 @@ def with_own_labels(notebook: str, prefix: str) -> str:
     return notebook
 
 
-def _copy_results(results: Path, target: Path) -> None:
+def _copy(files: list[Path], target: Path) -> None:
     target.mkdir()
-    for file in sorted(results.glob("*.json")):
+    for file in files:
         shutil.copy(file, target)
 
 
@@ -97,8 +101,14 @@ def build(source: Path, html: Path) -> Path:
     shutil.copytree(output / "_build" / "html", html)
     shutil.copytree(source / "notebooks" / "results", html / "notebooks" / "results", dirs_exist_ok=True)
     for page in html.rglob("*.html"):
-        write_text_atomic(page, without_network(page.read_text(encoding="utf-8")))
+        write_text_atomic(page, with_cell_anchors(without_network(page.read_text(encoding="utf-8"))))
     return html / "index.html"
+
+
+def with_cell_anchors(page: str) -> str:
+    """Give each code cell of a chapter's page an anchor by its number, to which the ledger's rows lead."""
+    numbers = count(1)
+    return _CELL.sub(lambda cell: f'<div id="{CELL_ANCHOR}{next(numbers)}" class="cell{cell[1]}">', page)
 
 
 def without_network(page: str) -> str:

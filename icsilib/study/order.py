@@ -1,7 +1,7 @@
 """The study's notebooks in reading order, as `book/notebooks.yaml` lists them."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from icsilib.study.dependencies import notebook_sources
 
 ROOT = Path(__file__).resolve().parents[2]
+Training = Literal["none", "own", "earlier"]  # a notebook trains a model itself, or reads what one that trains wrote
 
 
 class Chapter(BaseModel):
@@ -47,14 +48,15 @@ def chapters(path: Path = ROOT / "book" / "notebooks.yaml") -> dict[str, Chapter
     }
 
 
-def reading_order() -> dict[Path, bool]:
-    """Every notebook file once, after those whose results it reads; true where it or one of those trains a model."""
-    order: dict[Path, bool] = {}
+def reading_order() -> dict[Path, Training]:
+    """Every notebook file once, after those whose results it reads, and how it depends on training."""
+    order: dict[Path, Training] = {}
 
-    def visit(name: str) -> bool:
+    def visit(name: str) -> Training:
         chapter = everything[name]
-        before = [visit(earlier) for earlier in chapter.after]
-        return order.setdefault(chapter.source, chapter.all_cores or any(before))
+        before = {visit(earlier) for earlier in chapter.after}
+        kind: Training = "own" if chapter.all_cores else "earlier" if before - {"none"} else "none"
+        return order.setdefault(chapter.source, kind)
 
     everything = chapters()
     for name in everything:

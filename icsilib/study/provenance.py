@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ class Value(BaseModel):
     level: float | None = None  # of the interval, e.g. 0.95
     method: str = ""  # how value and interval were computed
     data: str = ""  # which data: "phantom", "simulated", "BU-BIL", "SVIA", "embryo"
+    cell: int | None = None  # number of the executed notebook cell that added it
 
 
 class Provenance(BaseModel):
@@ -78,7 +80,8 @@ class Results:
         """Keep one number under `key`; `about` are the other fields of `Value`. A key is used once."""
         if key in self.values:
             raise ValueError(f"results of {self.notebook}: key {key!r} is already used; choose another")
-        self.values[key] = Value(value=_plain(value), **{name: _plain(item) for name, item in about.items()})
+        fields = {name: _plain(item) for name, item in about.items()}
+        self.values[key] = Value(value=_plain(value), cell=_running_cell(), **fields)
         return self.values[key]
 
     def add_table(self, key: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -146,6 +149,13 @@ def _processor() -> str:
 
 def _git(*words: str) -> str:
     return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _running_cell() -> int | None:
+    """Number of the notebook cell that is running, as its brackets will show it; None outside a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell.execution_count if shell else None
 
 
 def _plain(value: Any) -> Any:

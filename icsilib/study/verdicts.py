@@ -34,6 +34,7 @@ class Verdict:
     interval: tuple[float, float] | None = None
     data: str = ""  # data that `found` was measured on
     because: str = ""
+    cell: int | None = None  # that measured `found`
 
     @property
     def label(self) -> str:
@@ -134,7 +135,7 @@ def _judge_measured(claim: Claim, check: Measured, results: Sources) -> Verdict:
     wanted = claim.value if wanted is None else wanted
     agrees = bool(value.value) if wanted is None else _agrees(value.value, wanted, check.compare, check.tolerance)
     word = "agrees" if agrees else "differs"
-    return Verdict(claim, check, word, value.value, value.interval, value.data, check.note)
+    return Verdict(claim, check, word, value.value, value.interval, value.data, check.note, value.cell)
 
 
 def _agrees(found: Number, wanted: Number, compare: str, tolerance: float) -> bool:

@@ -28,7 +28,7 @@ def train_alone(annotations, out):
     """Train on drawn frames in a process of its own, saving at every step."""
     torch.set_num_threads(1)
     frames = [load_frames(annotations, TINY.preprocess, part) for part in ("train", "validation")]
-    train(TINY, *frames, out, accelerator="cpu", progress=False, checkpoint_seconds=0)
+    train(TINY.with_(epochs=10), *frames, out, accelerator="cpu", progress=False, checkpoint_seconds=0)
 
 
 def start(annotations, out):

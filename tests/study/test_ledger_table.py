@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from icsilib.study.claims import Claim, load_ledger
-from icsilib.study.evidence import Place, place_of
+from icsilib.study.evidence import Place, place_of, study_results
 from icsilib.study.ledger_table import ledger_table
 from icsilib.study.provenance import Results
 from icsilib.study.verdicts import judge, judge_all
@@ -64,11 +64,12 @@ def test_texts_are_escaped_and_measured_rows_lead_to_page_and_file() -> None:
     )
     results = Results("toy", "quick", seed=0)
     results.add("iou", 0.5, data="phantom")
+    results.values["iou"].cell = 7  # as in a notebook
     verdict = judge(claim, claim.checks[0], {"toy": results})
     row = ledger_table([verdict], [verdict]).split("<tbody>")[1]
     assert "&lt;script&gt;" in row
     assert "&lt;b&gt;bold" in row
-    assert 'href="toy.html"' in row
+    assert 'href="toy.html#cell-7"' in row
     assert 'href="results/toy.json"' in row
     assert "differs on phantom data" in row
 
@@ -77,8 +78,15 @@ def test_a_key_leads_to_the_section_that_made_it() -> None:
     place = place_of("claims", "welch.pipette.n140.p")  # added under an f-string
     assert place.section == "What the printed summaries imply"
     assert place.address == "claims.html#what-the-printed-summaries-imply"
+    assert place_of("claims", "welch.pipette.n140.p", 5).address == "claims.html#cell-5"
     assert place_of("claims", "no.such.key") == Place("claims", "claims.html")
 
 
 def test_a_chapter_that_runs_another_notebook_leads_to_its_own_page() -> None:
     assert place_of("annotator_variation-bu-bil", "x").page == "annotator_variation_bu_bil.html"
+
+
+def test_results_that_no_chapter_wrote_are_no_evidence(tmp_path: Path) -> None:
+    for name in ("claims", "left_by_a_draft"):
+        Results(name, "quick", seed=0).write(tmp_path / f"{name}.json")
+    assert list(study_results(tmp_path)) == ["claims"]

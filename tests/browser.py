@@ -1,4 +1,4 @@
-"""A real browser opens every page from the file system: no request leaves, nothing fails, formulas are typeset."""
+"""A headless browser driven over the DevTools protocol, for tests of pages opened from the file system."""
 
 import json
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ import websocket
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the PATH")
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the PATH")
 
 
 class Tab:
-    """One tab of a headless browser, driven over the DevTools protocol."""
+    """One tab; `events` are those that came while the last call was answered."""
 
     def __init__(self, address: str) -> None:
-        self.socket = websocket.create_connection(address, timeout=30, suppress_origin=True)
+        self.socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
         self.number = 0
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
@@ -36,29 +37,44 @@ class Tab:
                 return message.get("result", {})
             self.events.append(message)
 
-    def open(self, page: Path) -> list[dict[str, Any]]:
-        """Everything that happened while `page` loaded and half a second after."""
-        self.call("Page.navigate", url=page.as_uri())
-        events = list(self.events)
-        for _ in range(60):
-            state = self.evaluate("document.readyState + String(!window.MathJax || !!document.querySelector('html'))")
-            events += self.events
-            if state.startswith("complete"):
-                break
-            time.sleep(0.1)
-        # A busy machine typesets late: wait for MathJax to say that it is done, then for whatever comes after it.
-        self.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
-        self.evaluate("new Promise(done => setTimeout(done, 700))")
-        return events + self.events
-
     def evaluate(self, script: str) -> Any:
+        """The value of an expression, awaited; an exception in the page fails the test."""
         result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
+    def open(self, address: Path | str) -> list[dict[str, Any]]:
+        """Everything that happened while a page loaded, its formulas were typeset, and a moment after."""
+        self.call("Page.navigate", url=address.as_uri() if isinstance(address, Path) else address)
+        return list(self.events) + self.settle()
 
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    home = tmp_path_factory.mktemp("browser")
+    def settle(self) -> list[dict[str, Any]]:
+        """Wait until the page that is being opened is complete; what happened meanwhile."""
+        events = []
+        for _ in range(200):
+            complete = self.evaluate("document.readyState") == "complete"
+            events += self.events
+            if complete:
+                break
+            time.sleep(0.05)
+        # A busy machine typesets late: wait for MathJax to say that it is done, then for whatever comes after it.
+        self.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
+        events += self.events
+        self.evaluate("new Promise(done => setTimeout(done, 300))")
+        return events + self.events
+
+    def press(self, key: str, times: int = 1) -> None:
+        """Press and release a key, such as "Tab" or "ArrowRight"."""
+        codes = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+        for _ in range(times):
+            for kind in ("keyDown", "keyUp"):
+                about = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
+                self.call("Input.dispatchKeyEvent", **about, **({"text": "\r"} if key == "Enter" else {}))
+
+
+@contextmanager
+def browser(home: Path) -> Iterator[Tab]:
+    """A browser with its settings in `home`, ended on leaving."""
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={home}"]
     process = subprocess.Popen([str(BROWSER), *options, *QUIET], stderr=subprocess.DEVNULL)
     try:
@@ -69,7 +85,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 
 def _address(port_file: Path) -> str:
-    for _ in range(200):
+    for _ in range(300):
         if port_file.exists() and len(port_file.read_text().splitlines()) == 2:
             break
         time.sleep(0.1)
@@ -79,34 +95,13 @@ def _address(port_file: Path) -> str:
 
 
 def requested(events: list[dict[str, Any]]) -> list[str]:
+    """Addresses asked for outside the file system."""
     urls = [e["params"]["request"]["url"] for e in events if e.get("method") == "Network.requestWillBeSent"]
     return [url for url in urls if not url.startswith(("file:", "data:", "blob:"))]
 
 
 def complaints(events: list[dict[str, Any]]) -> list[str]:
+    """Exceptions and errors that the page's console shows."""
     thrown = [str(e["params"]) for e in events if e.get("method") == "Runtime.exceptionThrown"]
     logged = [e["params"]["entry"] for e in events if e.get("method") == "Log.entryAdded"]
     return thrown + [entry["text"] for entry in logged if entry["level"] == "error"]
-
-
-def test_pages_work_without_a_network(tab: Tab, pages: list[Path]) -> None:
-    found = {}
-    for page in pages:
-        events = tab.open(page)
-        raw = tab.evaluate(
-            "[...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length"
-        )
-        found[page.name] = (requested(events), complaints(events), f"{raw or 0} formulas not typeset")
-    assert found == {page.name: ([], [], "0 formulas not typeset") for page in pages}
-
-
-def test_no_page_is_wider_than_a_phone(tab: Tab, pages: list[Path]) -> None:
-    tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
-    wide = {}
-    for page in pages:
-        tab.open(page)
-        width = tab.evaluate("document.documentElement.scrollWidth")
-        if width > 390 + 1:
-            wide[page.name] = width
-    tab.call("Emulation.clearDeviceMetricsOverride")
-    assert wide == {}
