@@ -23,6 +23,7 @@ def icsi(
     size: Annotated[int, typer.Option(help="Side of a frame, px.")] = 512,
     every: Annotated[int, typer.Option(help="Keep every n-th frame.")] = 3,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write whole videos at 15 frames/s.")] = False,
+    hard: Annotated[float, typer.Option(help="Share of hard scenes: wells, cells without tools, strong relief.")] = 0.0,
     workers: Workers = None,
     force: Force = False,
 ) -> None:
@@ -31,7 +32,7 @@ def icsi(
     from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 
     try:
-        write_icsi_dataset(out, videos, seed, size, every, mp4, workers, progress=True, force=force)
+        write_icsi_dataset(out, videos, seed, size, every, mp4, workers, progress=True, force=force, hard=hard)
     except DatasetError as error:
         fail(error)
     _report(out)

@@ -31,7 +31,7 @@ from icsilib.data.splits import Split, make_split
 from icsilib.data.video import write_mp4
 from icsilib.phantoms.dataset import DatasetError, Folder, PhantomSet, Records, write_phantom_set
 from icsilib.phantoms.datasheet import Datasheet, write_datasheet
-from icsilib.phantoms.icsi import Frame, Procedure, procedure
+from icsilib.phantoms.icsi import Frame, IcsiRanges, Procedure, procedure
 
 PUBLISHED_SPLIT = {"train": 130, "validation": 3, "test": 23}  # videos, paper A §2.1
 SOURCES = (  # the generator: every module of icsilib.phantoms that renders an ICSI frame
@@ -47,6 +47,7 @@ class IcsiData:
     videos: int = 156
     size: int = 512  # px, side of a frame
     every: int = 3  # every how many frames one is kept
+    hard: float = 0.0  # share of the videos that are `HardScenes`: photographs of other kinds than paper A's
 
 
 ICSI_PROFILES = {
@@ -55,10 +56,11 @@ ICSI_PROFILES = {
     "paper": IcsiData(),
 }
 # What the model trains on: frames of one video are near-copies, so on a small budget many videos of a few frames each
-# teach more than few videos in full. `paper` is the published sampling.
+# teach more than few videos in full. `paper` is the published sampling. `standard` trains the model that
+# the study ships, which is to meet photographs of other laboratories; hence its hard scenes.
 ICSI_TRAINING = {
     "quick": IcsiData(videos=1000, size=256, every=50),
-    "standard": IcsiData(videos=2000, size=256, every=50),
+    "standard": IcsiData(videos=2000, size=256, every=50, hard=0.36),
     "paper": IcsiData(),
 }
 
@@ -73,12 +75,14 @@ def write_icsi_dataset(
     workers: int | None = None,
     progress: bool = False,
     force: bool = False,
+    hard: float = 0.0,
 ) -> Path:
     """Render `videos` procedures into the folder `out` and return it; continues, or returns at once when complete.
 
-    `size` is in px; every `every`-th frame is kept; `mp4` adds whole videos. Raises `DatasetError`.
+    `size` is in px; every `every`-th frame is kept; `mp4` adds whole videos; `hard` is the share of hard scenes. Raises
+    `DatasetError`.
     """
-    plan = icsi_set(IcsiData(videos, size, every), seed, mp4)
+    plan = icsi_set(IcsiData(videos, size, every, hard), seed, mp4)
     return write_phantom_set(plan, out, workers, progress, force)
 
 
@@ -88,10 +92,12 @@ def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
         raise DatasetError(f"videos={data.videos}: needs 3 or more, one each to train, validate and test on")
     if data.size < 32 or data.size % 2 or data.every < 1:
         raise DatasetError(f"size={data.size}, every={data.every}: needs an even size from 32 px and every ≥ 1")
+    if not 0 <= data.hard <= 1:
+        raise DatasetError(f"hard={data.hard}: is a share of the videos, from 0 to 1")
     return PhantomSet(
         name="icsi",
         items=[f"icsi-{number:04d}" for number in range(data.videos)],
-        render=partial(render_video, seed=seed, size=data.size, every=data.every, mp4=mp4),
+        render=partial(render_video, data=data, seed=seed, mp4=mp4),
         parameters=asdict(data) | {"seed": seed, "mp4": mp4},
         sources=SOURCES,
         categories=ICSI_CATEGORIES,
@@ -100,15 +106,15 @@ def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
     )
 
 
-def render_video(number: int, folder: Folder, seed: int, size: int, every: int, mp4: bool) -> Records:
-    """Render one video into `folder`: every `every`-th frame as PNG, all of them as MP4 when asked."""
-    video = procedure(seed, number, size)
+def render_video(number: int, folder: Folder, data: IcsiData, seed: int, mp4: bool) -> Records:
+    """Render one video into `folder`: every `data.every`-th frame as PNG, all of them as MP4 when asked."""
+    video = procedure(seed, number, data.size, IcsiRanges(hard_share=data.hard))
     images: list[Image] = []
     annotations: list[Annotation] = []
 
     def keep(frames: Iterator[Frame]) -> Iterator[NDArray[np.uint8]]:
         for frame in frames:
-            if frame.index % every == 0:
+            if frame.index % data.every == 0:
                 images.append(_image(frame, video, len(images) + 1))
                 annotations.extend(_annotations(frame, len(images), len(annotations) + 1))
                 folder.add_png(images[-1].file_name, frame.image)
@@ -119,7 +125,7 @@ def render_video(number: int, folder: Folder, seed: int, size: int, every: int, 
         write_mp4(keep(video.frames()), folder.root / name, video.fps)
         folder.add(name)
     else:
-        for _ in keep(video.frames(every)):
+        for _ in keep(video.frames(data.every)):
             pass
     return images, annotations
 

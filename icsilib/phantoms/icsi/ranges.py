@@ -73,6 +73,8 @@ class IcsiRanges:
 
     # oocyte
     cytoplasm_diameter: Range = (105.0, 125.0)
+    zona_eccentricity: Range = (-0.4, 0.4)  # shift of the zona against the cell, of the perivitelline gap
+    polar_body_angle: Range = (-0.5, 0.5)  # radians off 6 or 12 o'clock
     wobble: Range = (0.004, 0.03)  # of the radius, of each low harmonic of the outline
     perivitelline_gap: Range = (2.0, 9.0)
     zona_thickness: Range = (13.0, 20.0)
@@ -83,20 +85,34 @@ class IcsiRanges:
     granularity: Range = (0.3, 1.6)
     granule_size: Range = (0.45, 2.0)
     vacuole_share: float = 0.15
+    vacuole_radius: Range = (3.0, 9.0)
     refractile_body_share: float = 0.2
+    refractile_body_radius: Range = (1.5, 4.0)
+    inclusion_place: Range = (-0.5, 0.5)  # of the radius, off the centre
     cluster_share: float = 0.3
+    cluster_radius: Range = (0.25, 0.5)  # of the cell's radius
     speckle: Range = (0.0, 0.09)  # grain of the cytoplasm in brightness, beside its relief
     speckle_size: Range = (0.35, 1.0)
     cleaving_share: float = 0.06  # cells that have begun to divide; never injected, kept so that lobes are not alien
     lobe_radius: Range = (0.5, 0.8)  # of the radius
+    lobe_border_width: Range = (0.7, 2.5)
+    lobe_border_depth: Range = (1.0, 5.0)
+    lobe_hides: Range = (0.2, 0.9)  # of the borders that lie behind a nearer cell
+    lobe_height: Range = (0.4, 1.0)  # of the rim's width
     cumulus_share: float = 0.5
     cumulus_size: Range = (15.0, 60.0)
     cumulus_clumps: Range = (1, 2)
     cumulus_reach: Range = (0.6, 1.8)  # of the zona's thickness, from the oolemma to the clump's inner side
+    cumulus_cells: Range = (6, 21)  # in a clump
+    cumulus_cell_radius: Range = (3.0, 7.0)
+    cumulus_cell_level: Range = (0.4, 1.0)  # height of a cell, of the highest
+    cumulus_blur: Range = (0.8, 2.0)
     cumulus_darkness: Range = (0.0, 0.35)
     cumulus_relief: Range = (0.3, 1.4)
     pronuclei_share: float = 0.05  # two faint discs, as in a cell that is fertilised
     pronucleus_diameter: Range = (16.0, 26.0)
+    pronuclei_place: Range = (-0.3, 0.3)  # of the radius, off the centre
+    pronucleus_depth: Range = (0.1, 0.5)  # of its radius
     # suction pipette
     no_pipette_share: float = 0.03
     pipette_outer_diameter: Range = (60.0, 140.0)
@@ -115,9 +131,12 @@ class IcsiRanges:
     pipette_cover: Range = (0.5, 1.0)  # share of what lies behind that the glass hides
     pipette_defocus: Range = (0.4, 1.6)  # px
     pipette_leaves_share: float = 0.1  # procedures that begin or end without the pipette in view
+    pipette_away: Range = (6.0, 36.0)  # frames without it or with it on its way
+    pipette_pace: Range = (8.0, 20.0)  # frames that it takes to leave
     # injection needle
     needle_diameter: Range = (5.0, 7.0)
     needle_angle: Range = (-16.0, 16.0)
+    needle_offset: Range = (-0.15, 0.15)  # of the radius, of its axis from the cell's centre
     needle_taper: Range = (0.0, 0.035)  # growth of the half-width per unit length behind the tip
     needle_bevel: Range = (25.0, 50.0)
     needle_spike: Range = (0.0, 3.0)  # length of the fine point before the bevel
@@ -138,6 +157,14 @@ class IcsiRanges:
     needle_start: Range = (0.15, 1.1)  # of the radius, from the zona to where the needle comes into being
     frames: Range = (136, 171)
     breakthrough_depth: Range = (0.25, 0.95)  # of the radius, indentation at which the oolemma gives way
+    beyond_breakthrough: Range = (0.0, 0.25)  # of the radius, how much deeper the sperm is let go
+    tip_at_aspiration: Range = (-0.04, 0.04)  # of the radius, off the deepest point
+    tip_at_release: Range = (-0.05, 0.05)
+    withdrawal: Range = (0.3, 1.2)  # of the radius, how far beyond the zona the needle goes
+    further_withdrawal: Range = (0.0, 0.4)
+    phase_duration: Range = (0.75, 1.3)  # factor on each phase's usual share of the procedure
+    relaxation: Range = (1.0, 2.5)  # frames in which the broken membrane springs back to a third
+    aspirated_cytoplasm: Range = (5.0, 30.0)  # length drawn into the needle
     funnel_width: Range = (0.08, 0.28)  # of the radius
     kidney: Range = (0.15, 0.6)  # share of the indentation that is broad instead of funnel-like
     funnel_left: Range = (0.02, 0.2)  # share of the indentation that stays beside the needle once broken
@@ -145,13 +172,12 @@ class IcsiRanges:
     zona_inner_edge: Range = (0.0, 0.8)  # of the zona's height, lost towards the perivitelline space
     aspiration_breakage_share: float = 0.35
     # view
-    um_per_px_512: Range = (
-        0.29,
-        0.88,
-    )  # a cell fills a quarter to three quarters of the frame; at 512 px; each kit takes a part of the range
+    # At 512 px; each kit takes a part of it. A cell fills a quarter to three quarters of the frame.
+    um_per_px_512: Range = (0.29, 0.88)
     off_centre: Range = (-0.12, 0.12)  # of the side
     stage_drift: Range = (0.0, 5.0)  # over the whole procedure
     focus_drift: Range = (0.0, 0.6)  # of the defocus, up and down in the course of the procedure
+    drift_course: Range = (1.0, 6.0)  # radians of a wave that stage and focus go through
     roll: Range = (-20.0, 20.0)
     mirrored_share: float = 0.5
     # optics and camera
@@ -161,14 +187,12 @@ class IcsiRanges:
     vignetting: Range = (0.0, 0.35)
     relief: Range = (0.25, 1.4)
     relief_contrast: Range = (0.4, 0.8)  # brightness that the steepest slope gains or loses
-    height_blur: Range = (
-        0.5,
-        1.0,
-    )  # of 0.5 px and 0.4 µm, by which the height map is blurred before its slope is taken
+    height_blur: Range = (0.5, 1.0)  # of 0.5 px and 0.4 µm, by which heights are blurred before their slope is taken
     rim_width: Range = (0.05, 0.14)  # of the radius: how wide the membrane's relief is
     cytoplasm_level: Range = (-0.22, 0.05)
     zona_level: Range = (-0.07, 0.12)
     zona_speckle: Range = (0.0, 0.04)  # grain of the zona in brightness
+    zona_grain_size: Range = (0.8, 2.5)
     zona_relief: Range = (0.4, 1.0)  # height of the zona's edge, of 0.35 thicknesses
     zona_fade: Range = (0.0, 0.9)  # of the zona's relief and level, lost gradually towards its outside
     membrane_line: Range = (0.0, 0.35)
@@ -180,6 +204,8 @@ class IcsiRanges:
     jpeg_quality: Range = (55, 97)
     dust: Range = (0, 10)
     debris: Range = (0, 7)
+    debris_radius: Range = (0.8, 4.0)
+    debris_level: Range = (-0.3, 0.25)
     caption_share: float = 0.12  # procedures with a burnt-in caption
     round_field_share: float = 0.06  # procedures whose field stop darkens the corners
     field_stop: Range = (0.42, 0.62)  # radius of the field stop, of the side
@@ -188,58 +214,34 @@ class IcsiRanges:
     well_share: float = 0.06  # procedures filmed in a well or drop
     drop_share: float = 0.25  # of the wells: so wide that the frame shows a stretch of its edge only
     drop_radius: Range = (0.8, 3.0)  # of the side
+    drop_edge_reach: Range = (1.1, 2.2)  # of the oocyte's radius, from its centre to the drop's edge
     well_radius: Range = (0.2, 0.75)
     well_edge: Range = (0.002, 0.012)
+    well_outer_edge: Range = (1.0, 6.0)  # softness of the rim's outer side, of its inner
     well_rim_width: Range = (0.01, 0.14)
     well_rim_level: Range = (-0.25, 0.8)
     well_outside_level: Range = (-0.05, 0.6)
     well_gradient: Range = (0.0, 1.0)  # of the light outside, from the far side to the near
+    well_dimming: Range = (0.0, 1.0)  # of the rim, on its dark side
+    well_streaks: Range = (0.3, 1.5)  # frequency of the rings beyond the rim
     well_rings: Range = (0, 3)
+    well_ring_place: Range = (-0.6, 2.0)  # of the rim's width, from its inner side
+    well_ring_width: Range = (0.08, 0.4)  # of the rim's width
+    well_ring_level: Range = (-0.35, 0.35)
     neighbour_share: float = 0.03  # procedures with another cell near, out of focus
     neighbour_size: Range = (0.4, 1.1)  # of the oocyte's radius
+    neighbours: Range = (1, 2)
+    neighbour_reach: Range = (1.05, 1.5)  # of its radius, from the zona's surroundings to its centre
     neighbour_blur: Range = (2.5, 7.0)
     letterbox_share: float = 0.04  # procedures between black bars, as screens record them
     letterbox: Range = (0.03, 0.13)  # of the side, each bar
+    level_bars_share: float = 0.7  # of them: bars above and below, not left and right
     hidden_needle_share: float = 0.12  # procedures with a spell in which the needle fades out of the focal plane
-    hard_share: float = 0.36  # procedures that take the ranges of `hard`
+    hidden_spell: Range = (2.0, 14.0)  # frames, half of the spell
+    hidden_fading: Range = (1.0, 8.0)  # frames
+    hard_share: float = 0.0  # procedures that take the ranges of `hard`
     hard: HardScenes = field(default_factory=HardScenes)
 
     def hardened(self) -> "IcsiRanges":
         """These ranges with those of the hard scenes in their place."""
         return replace(self, **asdict(self.hard))
-
-
-@dataclass(frozen=True)
-class Kit:
-    """One of the three ICSI kits: part of the scale range, sharpness and glass."""
-
-    name: str
-    scale: Range  # shares of `um_per_px_512`
-    sharpness: float  # factor on the defocus
-    glass: float  # factor on the pipette's edge contrast
-    light: float  # added to the field's level
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One of the four operators: pace, angle, depth, pauses and tremor."""
-
-    name: str
-    pace: float  # factor on the duration of the movements
-    angle: float  # degrees added to the needle's angle
-    depth: float  # of the radius, added to how deep the tip goes
-    pause: float  # share of the procedure spent holding still
-    tremor: float  # µm, standard deviation of the tip's jitter
-
-
-KITS = (
-    Kit("kit-A", (0.0, 0.35), 0.8, 1.1, 0.03),
-    Kit("kit-B", (0.3, 0.7), 1.0, 0.9, -0.03),
-    Kit("kit-C", (0.6, 1.0), 1.2, 1.0, 0.0),
-)
-OPERATORS = (
-    Operator("operator-1", 0.85, 3.0, 0.00, 0.10, 0.25),
-    Operator("operator-2", 1.00, -4.0, 0.10, 0.20, 0.15),
-    Operator("operator-3", 1.20, 0.0, -0.10, 0.28, 0.35),
-    Operator("operator-4", 1.05, 6.0, 0.20, 0.15, 0.50),
-)
