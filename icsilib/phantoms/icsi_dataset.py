@@ -36,7 +36,8 @@ from icsilib.phantoms.icsi import Frame, IcsiRanges, Procedure, procedure
 PUBLISHED_SPLIT = {"train": 130, "validation": 3, "test": 23}  # videos, paper A §2.1
 SOURCES = (  # the generator: every module of icsilib.phantoms that renders an ICSI frame
     "drawing.py",
-    *(f"icsi/{name}.py" for name in ("ranges", "timeline", "scene", "shapes", "optics", "surroundings", "render")),
+    *(f"icsi/{name}.py" for name in ("ranges", "laboratory", "timeline", "scene", "shapes", "optics", "surroundings")),
+    *(f"icsi/{name}.py" for name in ("oocyte", "needle", "screen", "render")),
 )
 
 

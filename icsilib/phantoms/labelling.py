@@ -68,9 +68,9 @@ def study_frames(seed: int, frames: int = 14, size: int = 512) -> list[Frame]:
     """Random frames of as many rendered videos, each with oolemma, pipette (1 % of the frame or more) and tip in view.
 
     The paper's fourteen were a random choice too; what its people did with frames without a needle it does not say.
-    Dividing cells, which the renderer has for variety, are left out: an oocyte that is injected has not divided.
+    The hard scenes and dividing cells that the renderer has for variety are left out: these are frames of injections.
     """
-    ranges = IcsiRanges(cleaving_share=0.0)
+    ranges = IcsiRanges(hard_share=0.0, cleaving_share=0.0)
     rng = np.random.default_rng([seed, frames, 14])
     chosen: list[Frame] = []
     for video in rng.permutation(10 * frames):

@@ -83,9 +83,13 @@ def test_the_tip_is_absent_exactly_where_it_cannot_be_seen() -> None:
             jitter = video.timeline.tremor[index] / video.um_per_px * (video.timeline.tip[index] < 0.9)
             tip = video.scene_at(index).tip_at(video.timeline.tip[index]) + jitter
             back = tip - frame.tip_axis * ranges.needle_in_view / video.um_per_px
-            left, top, right, bottom = video._box
+            left, top, right, bottom = video.screen.box
             ends = np.array([tip, back])
-            if np.any(ends <= [left + 1, top + 1]) or np.any(ends >= [right - 1, bottom - 1]) or video._captioned(tip):
+            if (
+                np.any(ends <= [left + 1, top + 1])
+                or np.any(ends >= [right - 1, bottom - 1])
+                or video.screen.captioned(tip)
+            ):
                 assert frame.tip is None
                 absent["out of view"] += 1
                 continue
@@ -149,7 +153,7 @@ def test_a_cell_alone_rests_and_has_no_tools() -> None:
 def test_nothing_is_labelled_behind_black_bars() -> None:
     for number in range(6):
         video = procedure(2, number, 128, replace(IcsiRanges(), letterbox_share=1.0, caption_share=0.0, hard_share=0.0))
-        left, top, right, bottom = (int(side) for side in video._box)
+        left, top, right, bottom = (int(side) for side in video.screen.box)
         frame = video.frame(60)
         bars = np.ones((128, 128), bool)
         bars[top:bottom, left:right] = False
@@ -210,5 +214,5 @@ def test_a_tip_under_a_burnt_in_text_is_not_visible() -> None:
     video, same = procedure(0, 3, 256, replace(plain, caption_share=1.0), False), procedure(0, 3, 256, plain, False)
     covered = np.argwhere(video.frame(0).image != same.frame(0).image)[:, ::-1] + 0.5
     assert len(covered) > 50
-    assert all(video._captioned(place) for place in covered)
-    assert not video._captioned(np.array([128.0, 128.0]))
+    assert all(video.screen.captioned(place) for place in covered)
+    assert not video.screen.captioned(np.array([128.0, 128.0]))

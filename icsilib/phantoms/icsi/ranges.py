@@ -131,7 +131,8 @@ class IcsiRanges:
     pipette_cover: Range = (0.5, 1.0)  # share of what lies behind that the glass hides
     pipette_defocus: Range = (0.4, 1.6)  # px
     pipette_leaves_share: float = 0.1  # procedures that begin or end without the pipette in view
-    pipette_away: Range = (6.0, 36.0)  # frames without it or with it on its way
+    pipette_away_least: float = 6.0  # frames with it away or on its way
+    pipette_away_most: float = 0.25  # of all frames, likewise
     pipette_pace: Range = (8.0, 20.0)  # frames that it takes to leave
     # injection needle
     needle_diameter: Range = (5.0, 7.0)

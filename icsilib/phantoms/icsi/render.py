@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.phantoms.drawing import Picture, noise_field, relief_of, stroked
-from icsilib.phantoms.icsi.optics import Look, camera, draw_look, empty_field, graded, shading
-from icsilib.phantoms.icsi.ranges import KITS, OPERATORS, IcsiRanges
+from icsilib.phantoms.drawing import Picture
+from icsilib.phantoms.icsi.laboratory import KITS, OPERATORS
+from icsilib.phantoms.icsi.needle import needle_layer, sperm, tip_has_contrast
+from icsilib.phantoms.icsi.oocyte import Texture, add_oocyte, draw_texture
+from icsilib.phantoms.icsi.optics import Look, camera, draw_look, empty_field, shading
+from icsilib.phantoms.icsi.ranges import IcsiRanges
 from icsilib.phantoms.icsi.scene import Points, Scene, clip_to_box, draw_scene
-from icsilib.phantoms.icsi.shapes import add_spot, along, bump, cap, circle, depth_inside, filled, simplified, softened
+from icsilib.phantoms.icsi.screen import Screen, draw_box, draw_captions
+from icsilib.phantoms.icsi.shapes import add_spot, simplified
 from icsilib.phantoms.icsi.surroundings import add_cumulus, add_neighbours, add_pipette, add_well
 from icsilib.phantoms.icsi.timeline import Timeline, draw_timeline, without_needle
 
@@ -73,31 +76,40 @@ class Procedure:
         """Render frame `index` (0-based) with its truth."""
         if not 0 <= index < self.n_frames:
             raise IndexError(f"{self.video_id} has frames 0 to {self.n_frames - 1}, not {index}")
-        scene, time = self.scene_at(index), self.timeline
+        scene, time, box = self.scene_at(index), self.timeline, self.screen.box
         tip = scene.tip_at(time.tip[index]) + time.tremor[index] / scene.um_per_px * (time.tip[index] < 0.9)
         oolemma = scene.oolemma(time.indentation[index])
-        image = self._view(self._scenery_at(index), index)
-        self._add_oocyte(image, scene, index)
-        if time.sperm_released[index]:
-            left = scene.tip_at(time.deepest) + 6 * scene.u / scene.um_per_px
-            image += self.ranges.released_sperm * self.look.sperm_level * self._sperm(left, tail=12)
-        needle = self._needle(scene, index, tip, oolemma) if time.shown[index] > 0 else None
+        outline = clip_to_box(oolemma, box)
+        if outline is None:
+            raise ValueError(f"{self.video_id}: the oocyte lies outside the frame; narrow IcsiRanges.off_centre")
+        image = self._without_needle(scene, index)
+        needle = needle_layer(scene, self.look, time, index, tip, oolemma) if time.shown[index] > 0 else None
         if needle is not None:
             image += needle
         self._add_debris(image, index)
         image *= self._shading
-        outline = clip_to_box(oolemma, self._box)
-        if outline is None:
-            raise ValueError(f"{self.video_id}: the oocyte lies outside the frame; narrow IcsiRanges.off_centre")
+        levels = camera(image, self.look, self._rng(2, index) if self.noise else None, time.focus[index])
+        self.screen.draw_on(levels)
         return Frame(
             index=index,
-            image=self._developed(image, index),
+            image=levels,
             oolemma=simplified(outline),
-            pipette=clip_to_box(self._pipette_at(scene, index), self._box),
+            pipette=clip_to_box(self._pipette_at(scene, index), box),
             tip=tip if needle is not None and self._tip_visible(image, needle, tip, index) else None,
             tip_axis=scene.u,
             phase=time.phase[index],
         )
+
+    def _without_needle(self, scene: Scene, index: int) -> Picture:
+        """Surroundings, oocyte and what the needle has left in it."""
+        time, look = self.timeline, self.look
+        image = self._view(self._scenery_at(index), index)
+        texture = self._texture.seen(lambda layer: self._view(layer, index))
+        add_oocyte(image, scene, look, texture, time.indentation[index], time.zona_indentation[index])
+        if time.sperm_released[index]:
+            left = scene.tip_at(time.deepest) + 6 * scene.u / scene.um_per_px
+            image += self.ranges.released_sperm * look.sperm_level * sperm(scene, left, tail=12)
+        return image
 
     def scene_at(self, index: int) -> Scene:
         """The scene where the drifting stage has it in frame `index`."""
@@ -123,68 +135,19 @@ class Procedure:
         left, top = self._margin - self._drift[index]
         return wide[top : top + self.size, left : left + self.size].copy()
 
-    @cached_property
-    def _box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the picture between its black bars, in px."""
-        rng, side = self._rng(9), self.size
-        if rng.random() >= self.ranges.letterbox_share:
-            return 0.0, 0.0, float(side), float(side)
-        bar = round(rng.uniform(*self.ranges.letterbox) * side)
-        level = rng.random() < 0.7
-        return (
-            (0.0, float(bar), float(side), float(side - bar)) if level else (float(bar), 0.0, float(side - bar), side)
-        )
-
     def _tip_visible(self, image: Picture, needle: Picture, tip: Points, index: int) -> bool:
-        """Whether a person could place the tip: in the picture with some needle behind it, and with contrast.
-
-        `image` holds the `needle` under the shading; the contrast is what the needle changes about its tip.
-        """
-        ranges, look = self.ranges, self.look
-        left, top, right, bottom = self._box
-        back = tip - self.scene.u * ranges.needle_in_view / self.um_per_px
-        if not all(left + 1 < x < right - 1 and top + 1 < y < bottom - 1 for x, y in (tip, back)):
+        """Whether a person could place the tip: in view with some needle behind it, under no text, with contrast."""
+        back = tip - self.scene.u * self.ranges.needle_in_view / self.um_per_px
+        if not (self.screen.shows(tip) and self.screen.shows(back)) or self.screen.captioned(tip):
             return False
-        if self._captioned(tip):
-            return False
-        reach = max(3.0, 8 / self.um_per_px)
-        low, high = np.floor(tip - reach).astype(int).clip(0), np.ceil(tip + reach).astype(int)
-        window = np.s_[low[1] : high[1], low[0] : high[0]]
-        change = cv2.GaussianBlur(needle[window], (0, 0), look.defocus * self.timeline.focus[index])
-        change *= self._shading[window]
-        if not np.any(change):
-            return False
-        middle = float(image.mean())
-        without = graded(image[window] - needle[window] * self._shading[window], look, middle)
-        seen = np.abs(graded(image[window] - needle[window] * self._shading[window] + change, look, middle) - without)
-        contrast = seen[np.abs(change) > 0.3 * np.abs(change).max()].mean()
-        texture = np.hypot(without.std(), 255 * look.noise)
-        return bool(contrast > max(ranges.tip_contrast, ranges.tip_contrast_to_texture * texture))
+        focus = self.timeline.focus[index]
+        return tip_has_contrast(image, needle, self._shading, self.scene, self.look, self.ranges, tip, focus)
 
-    def _developed(self, image: Picture, index: int) -> NDArray[np.uint8]:
-        levels = camera(image, self.look, self._rng(2, index) if self.noise else None, self.timeline.focus[index])
-        left, top, right, bottom = (int(side) for side in self._box)
-        levels[:top], levels[bottom:], levels[:, :left], levels[:, right:] = 0, 0, 0, 0
-        for text, place, ink in self._captions:
-            if ink == 0:  # black on a white box
-                (width, height), _ = cv2.getTextSize(text, 0, self._font, 1)
-                cv2.rectangle(
-                    levels, (place[0] - 2, place[1] - height - 3), (place[0] + width + 2, place[1] + 4), 255, -1
-                )
-            cv2.putText(levels, text, place, 0, self._font, ink, 1, cv2.LINE_AA)
-        return levels
-
-    def _captioned(self, tip: Points) -> bool:
-        """Whether a burnt-in text, with its box, lies over the tip."""
-        for text, (left, base), _ in self._captions:
-            (width, height), _ = cv2.getTextSize(text, 0, self._font, 1)
-            if left - 2 <= tip[0] <= left + width + 3 and base - height - 3 <= tip[1] <= base + 5:
-                return True
-        return False
-
-    @property
-    def _font(self) -> float:
-        return 0.45 * self.size / 512
+    @cached_property
+    def screen(self) -> Screen:
+        """Black bars and captions about the picture."""
+        captions = draw_captions(self._rng(4), self.video, self.size, self.ranges)
+        return Screen(draw_box(self._rng(9), self.size, self.ranges), captions, 0.45 * self.size / 512)
 
     def _rng(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, self.video, *stream])
@@ -192,22 +155,6 @@ class Procedure:
     @cached_property
     def _shading(self) -> Picture:
         return shading(self._rng(3), self.size, self.ranges)
-
-    @cached_property
-    def _captions(self) -> list[tuple[str, tuple[int, int], int]]:
-        """Burnt-in texts: what, where, and its grey level."""
-        rng, side = self._rng(4), self.size
-        if rng.random() >= self.ranges.caption_share:
-            return []
-        date = f"{rng.integers(2012, 2021)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
-        texts = [
-            (date, (0.02, 0.05)),
-            (f"Well {self.video % 12}", (0.02, 0.97)),
-            (f"{self.video % 48}.2 h", (0.86, 0.97)),
-        ]
-        ink = int(rng.choice([0, 255]))
-        chosen = rng.permutation(3)[: int(rng.integers(1, 4))]
-        return [(texts[i][0], (int(texts[i][1][0] * side), int(texts[i][1][1] * side)), ink) for i in chosen]
 
     @cached_property
     def _surroundings(self) -> Picture:
@@ -249,133 +196,16 @@ class Procedure:
         return scene.pipette - scene.pipette_direction * self._away(index)
 
     @cached_property
-    def _grain(self) -> tuple[Picture, Picture, Picture, Picture]:
-        """On the wide canvas: heights of granules, inclusions and the zona's grain; speckle of fine brightness."""
-        rng, scene, ranges = self._rng(6), self._wide, self.ranges
-        step = 0.5 / scene.um_per_px  # a granule is about half a micrometre high
-        fine = noise_field(rng, scene.shape, rng.uniform(*ranges.granule_size) / scene.um_per_px)
-        coarse = noise_field(rng, scene.shape, 5.0 / scene.um_per_px)
-        cytoplasm = step * self.look.granularity * (0.35 * fine + 0.25 * coarse)
-        if rng.random() < ranges.cluster_share:
-            centre = scene.centre + rng.normal(0, 0.2, 2) * scene.radius
-            cluster = bump(centre, rng.uniform(0.25, 0.5) * scene.radius, scene.size)
-            cytoplasm += step * cluster * (0.5 * coarse - 0.6)
-        inclusions = self._inclusions(rng) + self._cells(rng)
-        zona = 0.5 * step * noise_field(rng, scene.shape, rng.uniform(0.8, 2.5) / scene.um_per_px)
-        speckle = noise_field(rng, scene.shape, rng.uniform(*ranges.speckle_size) / scene.um_per_px)
-        return cytoplasm, inclusions, zona, speckle
-
-    def _inclusions(self, rng: np.random.Generator) -> Picture:
-        """Heights of a vacuole, a refractile body and two pronuclei, as the procedure has them."""
-        scene, ranges = self._wide, self.ranges
-        height: Picture = np.zeros(scene.shape, np.float32)
-        for share, radius, sign in (
-            (ranges.vacuole_share, rng.uniform(3, 9), -1.0),
-            (ranges.refractile_body_share, rng.uniform(1.5, 4), 1.5),
-        ):
-            if rng.random() < share:
-                place = scene.centre + rng.uniform(-0.5, 0.5, 2) * scene.radius
-                height += sign * radius / scene.um_per_px * bump(place, radius / scene.um_per_px, scene.size)
-        if rng.random() < ranges.pronuclei_share:
-            place, turn = scene.centre + rng.uniform(-0.3, 0.3, 2) * scene.radius, rng.uniform(0, np.pi)
-            for side in (-1, 1):
-                radius = rng.uniform(*ranges.pronucleus_diameter) / 2 / scene.um_per_px
-                beside = place + side * radius * np.array([np.cos(turn), np.sin(turn)])
-                height -= rng.uniform(0.1, 0.5) * radius * bump(beside, radius, scene.size)
-        return height
-
-    def _cells(self, rng: np.random.Generator) -> Picture:
-        """Heights of the cells of a dividing one, each rounded at its own border, and the borders themselves."""
-        scene = self._wide
-        rings = [lobe[:2] + circle(lobe[2]) for lobe in scene.lobes]
-        width, hidden = rng.uniform(0.7, 2.5) / scene.um_per_px, rng.uniform(0.2, 0.9)
-        lines: Picture = np.zeros(scene.shape, np.float32)
-        height: Picture = np.zeros(scene.shape, np.float32)
-        rise = rng.uniform(0.4, 1.0) * self.look.rim * scene.radius
-        for ring in rings:  # from far to near: a nearer cell hides most of what lies behind it
-            inside = filled(ring, scene.shape)
-            lines *= 1 - hidden * inside
-            lines = np.maximum(lines, stroked([ring], scene.shape, width, closed=True))
-            height += rise * cap(depth_inside(ring, scene.size, 2), 1.5 * self.look.rim * scene.radius)
-        lines = cv2.GaussianBlur(lines, (0, 0), 0.5 * width)
-        return (height - lines * rng.uniform(1, 5) / scene.um_per_px).astype(np.float32)
-
-    def _add_oocyte(self, image: Picture, scene: Scene, index: int) -> None:
-        look, time = self.look, self.timeline
-        oolemma, zona = scene.oolemma(time.indentation[index]), scene.zona_at(time.zona_indentation[index])
-        granules, inclusions, zona_grain, still = (self._view(layer, index) for layer in self._grain)
-        granules, inclusions, speckle = (
-            scene.carried(layer, time.indentation[index]) for layer in (granules, inclusions, still)
-        )
-        cell, shell = filled(oolemma, scene.shape), filled(zona, scene.shape)
-        margin = int(1.2 * scene.zona_thickness) + 2
-        inward, into_zona = depth_inside(oolemma, scene.size, margin), depth_inside(zona, scene.size, margin)
-        height = cap(inward, look.rim * scene.radius) * 0.5 * look.rim * scene.radius
-        height += softened(cap(inward, 0.8 * scene.radius), 0.03 * scene.radius) * look.dome * scene.radius
-        height += (granules + inclusions) * cap(inward, 0.15 * scene.radius)
-        band = np.clip(0.5 + (scene.zona_thickness - into_zona) * scene.um_per_px / 1.5, 0, 1)
-        ring = shell * (1 - cell) * band
-        fading = np.minimum(into_zona / np.float32(scene.zona_thickness), 1)  # from the outside in
-        body = 1 - look.zona_fade * (1 - fading)
-        rise = 1 - look.zona_inner_edge * (1 - band) * (1 - cell)
-        rise *= (1 - look.zona_fade) * cap(into_zona, 0.9 * scene.zona_thickness) + look.zona_fade * fading
-        height += rise * np.float32(0.35 * look.zona_relief * scene.zona_thickness)
-        height += zona_grain * ring * body
-        height += self._view(self._polar_body, index) * (1 - cell)
-        slope = relief_of(
-            cv2.GaussianBlur(height, (0, 0), look.height_blur * (0.5 + 0.4 / scene.um_per_px)), look.direction
-        )
-        image += look.relief_contrast * np.tanh(look.relief * slope).astype(np.float32)
-        image += look.cytoplasm_level * cell + ring * body * (
-            look.zona_level * cap(into_zona, 0.5 * scene.zona_thickness) + look.zona_speckle * still
-        )
-        line = np.exp(-(((inward - 0.5) / (0.7 / scene.um_per_px)) ** 2)) * cell
-        image += look.speckle * speckle * cell - look.membrane_line * line
-        if look.membrane_halo:
-            outward = cv2.distanceTransform((cell < 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-            image += look.membrane_halo * np.exp(-((outward / (0.9 / scene.um_per_px)) ** 2)) * (1 - cell)
-
-    @cached_property
-    def _polar_body(self) -> Picture:
-        x, y, radius = self._wide.polar_body
-        return self.look.polar_body * radius * bump(np.array([x, y]), radius, self._wide.size)
-
-    def _needle(self, scene: Scene, index: int, tip: Points, oolemma: Points) -> Picture:
-        """What the needle adds to the image: walls, lumen, drawn-in cytoplasm, sperm."""
-        look, shown, aspirated = self.look, self.timeline.shown[index], float(self.timeline.aspirated[index])
-        wall = 1.1 / scene.um_per_px
-        # The strokes end round, half their width and a soft pixel's half beyond their last point: there is the tip.
-        straight, bevelled = scene.needle(tip - 0.5 * (max(round(wall), 1) + 1) * scene.u)
-        shaft = filled(np.concatenate([straight, bevelled[::-1]]), scene.shape)
-        edges = stroked([straight, bevelled], scene.shape, wall)
-        behind = along(tip, -scene.u, scene.size)
-        layer = look.needle_edge * edges + look.needle_lumen * shaft * (1 - edges)
-        if aspirated > 0:  # cytoplasm drawn into the lumen
-            drawn = behind < aspirated / scene.um_per_px
-            layer += (look.cytoplasm_level - look.needle_lumen) * shaft * (1 - edges) * drawn
-        if self.timeline.sperm_inside[index]:
-            layer += look.sperm_level * self._sperm(tip - scene.u * 14 / scene.um_per_px)
-        strength = shown * (1 - (1 - look.needle_inside) * filled(oolemma, scene.shape))
-        strength *= 1 - look.needle_fade * np.clip(behind / scene.size * 1.5, 0, 1)
-        blur = look.needle_defocus * 0.15 / scene.um_per_px + 0.3 + 1.5 * (1 - shown) / scene.um_per_px
-        return np.asarray(cv2.GaussianBlur((layer * strength).astype(np.float32), (0, 0), blur))
-
-    def _sperm(self, place: Points, tail: float = 40) -> Picture:
-        """A spermatozoon along the needle's axis, its head of 4.5 µm at `place`, `tail` µm of its tail behind it."""
-        scene = self.scene
-        middle = place + scene.normal * scene.bevel_side * scene.needle_diameter / 2
-        head = np.stack([middle - scene.u * 2.2 / scene.um_per_px, middle + scene.u * 2.2 / scene.um_per_px])
-        end = np.stack([middle, middle - scene.u * tail / scene.um_per_px])
-        thick = stroked([head], scene.shape, 2.4 / scene.um_per_px)
-        return np.maximum(thick, stroked([end], scene.shape, 0.7 / scene.um_per_px))
+    def _texture(self) -> Texture:
+        return draw_texture(self._rng(6), self._wide, self.look, self.ranges)
 
     def _add_debris(self, image: Picture, index: int) -> None:
         """Particles that drift through the medium."""
         rng = self._rng(7)
         for _ in range(int(rng.integers(int(self.ranges.debris[0]), int(self.ranges.debris[1]) + 1))):
             place = rng.uniform(0, self.size, 2) + rng.normal(0, 0.15, 2) * index * self.size / 512
-            radius = rng.uniform(0.8, 4.0) / self.um_per_px
-            add_spot(image, place, radius, rng.uniform(-0.3, 0.25), self.look.direction)
+            radius = rng.uniform(*self.ranges.debris_radius) / self.um_per_px
+            add_spot(image, place, radius, rng.uniform(*self.ranges.debris_level), self.look.direction)
 
 
 def procedure(

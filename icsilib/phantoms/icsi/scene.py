@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit, Operator, Range
+from icsilib.phantoms.icsi.laboratory import Kit, Operator
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
 
 Points = NDArray[np.float64]  # (N, 2), px
 
@@ -113,75 +114,104 @@ class Scene:
         return tip + straight @ axes, tip + bevelled @ axes
 
 
+@dataclass(frozen=True)
+class _View:
+    """How a procedure lies in the frame."""
+
+    size: int
+    um_per_px: float
+    radius: float
+    centre: Points
+    roll: float  # degrees
+    u: Points
+    pipette_direction: Points
+    offset: float
+
+
 def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator, ranges: IcsiRanges) -> Scene:
     """Draw the geometry of one procedure."""
-
-    def draw(limits: Range) -> float:
-        return float(rng.uniform(*limits))
-
-    low, high = ranges.um_per_px_512
-    um_per_px = (low + (high - low) * draw(kit.scale)) * 512 / size
-    radius = draw(ranges.cytoplasm_diameter) / 2 / um_per_px
-    mirrored = rng.random() < ranges.mirrored_share
-    roll = draw(ranges.roll)
-    u = _direction(180 + draw(ranges.needle_angle) + operator.angle + roll, mirrored)
-    pipette_direction = _direction(draw(ranges.pipette_angle) + roll, mirrored)
-    shift = np.array([draw(ranges.off_centre), draw(ranges.off_centre)]) * size
-    centre = np.array([size / 2, size / 2]) + shift + pipette_direction * 0.06 * size
-    offset = rng.uniform(-0.15, 0.15) * radius
-
-    gap, thickness = draw(ranges.perivitelline_gap) / um_per_px, draw(ranges.zona_thickness) / um_per_px
-    body_radius = draw(ranges.polar_body_diameter) / 2 / um_per_px
-    body_angle = rng.choice([-1, 1]) * np.pi / 2 + np.radians(roll) + rng.uniform(-0.5, 0.5)
-    dent = 2 * body_radius * draw(ranges.polar_body_dent)
+    view = _draw_view(rng, size, kit, operator, ranges)
+    um_per_px, u = view.um_per_px, view.u
+    gap, thickness = (rng.uniform(*r) / um_per_px for r in (ranges.perivitelline_gap, ranges.zona_thickness))
     angles = _angles(np.arctan2(-u[1], -u[0]))
-    lobes = _lobes(rng, ranges) if rng.random() < ranges.cleaving_share else np.zeros((0, 3))
-    rest = radius * (1 + _wobble(rng, angles, ranges.wobble)) * (_union(lobes, angles) if len(lobes) else 1.0)
-    rest -= dent * np.exp(-((_turn(angles - body_angle) * radius / (1.1 * body_radius)) ** 2))
-    outline = centre + rest[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-    eccentric = rng.uniform(-0.4, 0.4, 2) * gap
-    outer = (radius + gap + thickness) * (1 + 0.4 * _wobble(rng, angles, ranges.wobble))
-    zona = centre + eccentric + outer[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    inner_half = draw(ranges.pipette_inner_diameter) / 2 / um_per_px
-    outer_half = max(draw(ranges.pipette_outer_diameter) / 2 / um_per_px, 1.4 * inner_half)
-    face = float(np.max((zona - centre) @ -pipette_direction)) - 0.1 * thickness
-    held = rng.random() >= ranges.no_pipette_share
-    zona = _drawn_in(zona, centre, pipette_direction, inner_half, held * draw(ranges.zona_drawn_in) / um_per_px)
-    pipette, bore = _pipette(
-        centre - pipette_direction * face,
-        pipette_direction,
-        outer_half,
-        inner_half,
-        draw(ranges.pipette_rounding),
-        draw(ranges.pipette_flare),
-        size,
-    )
-    body = centre + (radius + gap - 0.75 * body_radius) * np.array([np.cos(body_angle), np.sin(body_angle)])
+    outline, polar_body, lobes = _draw_cell(rng, view, gap, angles, ranges)
+    eccentric = rng.uniform(*ranges.zona_eccentricity, 2) * gap
+    outer = (view.radius + gap + thickness) * (1 + 0.4 * _wobble(rng, angles, ranges.wobble))
+    zona = view.centre + eccentric + outer[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    zona, pipette, bore = _draw_pipette(rng, view, zona, thickness, ranges)
     return Scene(
         size=size,
         um_per_px=um_per_px,
-        centre=centre,
-        radius=radius,
+        centre=view.centre,
+        radius=view.radius,
         outline=outline,
         zona=zona,
         zona_thickness=thickness,
-        polar_body=np.array([*body, body_radius]),
-        lobes=lobes * radius + [*centre, 0.0],
+        polar_body=polar_body,
+        lobes=lobes * view.radius + [*view.centre, 0.0],
         u=u,
-        offset=offset,
-        entry=_entry(outline, centre, u, offset),
-        funnel=draw(ranges.funnel_width),
-        kidney=draw(ranges.kidney),
-        pipette=pipette if held else None,
+        offset=view.offset,
+        entry=_entry(outline, view.centre, u, view.offset),
+        funnel=rng.uniform(*ranges.funnel_width),
+        kidney=rng.uniform(*ranges.kidney),
+        pipette=pipette,
         bore=bore,
-        pipette_direction=pipette_direction,
-        needle_diameter=draw(ranges.needle_diameter) / um_per_px,
-        needle_taper=draw(ranges.needle_taper),
-        needle_bevel=np.radians(draw(ranges.needle_bevel)),
-        needle_spike=draw(ranges.needle_spike) / um_per_px,
+        pipette_direction=view.pipette_direction,
+        needle_diameter=rng.uniform(*ranges.needle_diameter) / um_per_px,
+        needle_taper=rng.uniform(*ranges.needle_taper),
+        needle_bevel=np.radians(rng.uniform(*ranges.needle_bevel)),
+        needle_spike=rng.uniform(*ranges.needle_spike) / um_per_px,
         bevel_side=float(rng.choice([-1.0, 1.0])),
     )
+
+
+def _draw_view(rng: np.random.Generator, size: int, kit: Kit, operator: Operator, ranges: IcsiRanges) -> _View:
+    """Scale, place and directions of the oocyte and both tools."""
+    low, high = ranges.um_per_px_512
+    um_per_px = (low + (high - low) * rng.uniform(*kit.scale)) * 512 / size
+    radius = rng.uniform(*ranges.cytoplasm_diameter) / 2 / um_per_px
+    mirrored = rng.random() < ranges.mirrored_share
+    roll = rng.uniform(*ranges.roll)
+    u = _direction(180 + rng.uniform(*ranges.needle_angle) + operator.angle + roll, mirrored)
+    pipette_direction = _direction(rng.uniform(*ranges.pipette_angle) + roll, mirrored)
+    shift = rng.uniform(*ranges.off_centre, 2) * size
+    centre = np.array([size / 2, size / 2]) + shift + pipette_direction * 0.06 * size
+    return _View(
+        size, um_per_px, radius, centre, roll, u, pipette_direction, rng.uniform(*ranges.needle_offset) * radius
+    )
+
+
+def _draw_cell(
+    rng: np.random.Generator, view: _View, gap: float, angles: NDArray[np.float64], ranges: IcsiRanges
+) -> tuple[Points, Points, Points]:
+    """The oolemma at rest (N, 2), dented by the polar body; the polar body (3,); cells of a dividing one (K, 3)."""
+    body_radius = rng.uniform(*ranges.polar_body_diameter) / 2 / view.um_per_px
+    body_angle = rng.choice([-1, 1]) * np.pi / 2 + np.radians(view.roll) + rng.uniform(*ranges.polar_body_angle)
+    dent = 2 * body_radius * rng.uniform(*ranges.polar_body_dent)
+    lobes = _lobes(rng, ranges) if rng.random() < ranges.cleaving_share else np.zeros((0, 3))
+    rest = view.radius * (1 + _wobble(rng, angles, ranges.wobble)) * (_union(lobes, angles) if len(lobes) else 1.0)
+    rest -= dent * np.exp(-((_turn(angles - body_angle) * view.radius / (1.1 * body_radius)) ** 2))
+    outline = view.centre + rest[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    away = view.radius + gap - 0.75 * body_radius
+    body = view.centre + away * np.array([np.cos(body_angle), np.sin(body_angle)])
+    return outline, np.array([*body, body_radius]), lobes
+
+
+def _draw_pipette(
+    rng: np.random.Generator, view: _View, zona: Points, thickness: float, ranges: IcsiRanges
+) -> tuple[Points, Points | None, Points]:
+    """The zona drawn into the suction pipette, the pipette's outline (None for a cell that lies free), its bore."""
+    direction = view.pipette_direction
+    inner_half = rng.uniform(*ranges.pipette_inner_diameter) / 2 / view.um_per_px
+    outer_half = max(rng.uniform(*ranges.pipette_outer_diameter) / 2 / view.um_per_px, 1.4 * inner_half)
+    face = float(np.max((zona - view.centre) @ -direction)) - 0.1 * thickness
+    held = rng.random() >= ranges.no_pipette_share
+    depth = held * rng.uniform(*ranges.zona_drawn_in) / view.um_per_px
+    drawn_in = _drawn_in(zona, view.centre, direction, inner_half, depth)
+    rounding, flare = rng.uniform(*ranges.pipette_rounding), rng.uniform(*ranges.pipette_flare)
+    mouth = view.centre - direction * face
+    pipette, bore = _pipette(mouth, direction, outer_half, inner_half, rounding, flare, view.size)
+    return drawn_in, pipette if held else None, bore
 
 
 def _lobes(rng: np.random.Generator, ranges: IcsiRanges) -> Points:

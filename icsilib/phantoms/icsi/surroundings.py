@@ -22,18 +22,19 @@ def add_well(image: Picture, rng: np.random.Generator, scene: Scene, ranges: Ics
     outward = ((np.abs(x) ** roundness + np.abs(y) ** roundness) ** (1 / roundness) - 1) * half
     light = rng.uniform(0, 2 * np.pi)
     lit = 0.5 + 0.5 * np.clip((x * np.cos(light) + y * np.sin(light)), -1, 1)  # 1 on the lit side
-    lit = 1 - rng.uniform(0, 1) * lit
+    lit = 1 - rng.uniform(*ranges.well_dimming) * lit
     width = rng.uniform(*ranges.well_rim_width) * scene.size
     soft = rng.uniform(*ranges.well_edge) * scene.size
-    beyond = _step(outward - width, soft * rng.uniform(1, 6))
+    beyond = _step(outward - width, soft * rng.uniform(*ranges.well_outer_edge))
     outside = rng.uniform(*ranges.well_outside_level) + 0.5 * rng.uniform(*ranges.well_gradient) * (lit - 0.5)
-    streaks = 0.06 * np.sin(outward / (0.02 * scene.size) * rng.uniform(0.3, 1.5)) * np.exp(-outward / scene.size * 6)
+    waves = np.sin(outward / (0.02 * scene.size) * rng.uniform(*ranges.well_streaks))
+    streaks = 0.06 * waves * np.exp(-outward / scene.size * 6)
     image += beyond * (outside + streaks * (outward > 0) - image)
     rim = _step(outward, soft) * (1 - beyond)
     image += rng.uniform(*ranges.well_rim_level) * lit * rim
-    for _ in range(int(rng.integers(0, int(ranges.well_rings[1]) + 1))):
-        at, thin = rng.uniform(-0.6, 2.0) * width, rng.uniform(0.08, 0.4) * width
-        image += rng.uniform(-0.35, 0.35) * lit * np.exp(-(((outward - at) / thin) ** 2))
+    for _ in range(int(rng.integers(int(ranges.well_rings[0]), int(ranges.well_rings[1]) + 1))):
+        at, thin = rng.uniform(*ranges.well_ring_place) * width, rng.uniform(*ranges.well_ring_width) * width
+        image += rng.uniform(*ranges.well_ring_level) * lit * np.exp(-(((outward - at) / thin) ** 2))
 
 
 def _well_shape(rng: np.random.Generator, scene: Scene, ranges: IcsiRanges) -> tuple[Points, float, float]:
@@ -43,7 +44,7 @@ def _well_shape(rng: np.random.Generator, scene: Scene, ranges: IcsiRanges) -> t
     aside = np.array([np.cos(angle), np.sin(angle)])
     if rng.random() < ranges.drop_share:  # a wide drop, of which the frame shows the edge
         half = rng.uniform(*ranges.drop_radius) * scene.size
-        return scene.centre + aside * (half - reach * rng.uniform(1.1, 2.2)), half, 2.0
+        return scene.centre + aside * (half - reach * rng.uniform(*ranges.drop_edge_reach)), half, 2.0
     half = max(rng.uniform(*ranges.well_radius) * scene.size, 1.15 * reach)
     shift = (half - reach) * np.sqrt(rng.random())
     return scene.centre + aside * shift, half, float(rng.choice([2.0, 2.0, 2.0, 4.0, 8.0]))
@@ -56,9 +57,9 @@ def _step(distance: Picture, soft: float) -> Picture:
 
 def add_neighbours(image: Picture, rng: np.random.Generator, scene: Scene, look: Look, ranges: IcsiRanges) -> None:
     """Other cells, out of focus and at a distance: clutter, no part of the truth."""
-    for _ in range(int(rng.integers(1, 3))):
+    for _ in range(int(rng.integers(int(ranges.neighbours[0]), int(ranges.neighbours[1]) + 1))):
         angle, radius = rng.uniform(0, 2 * np.pi), scene.radius * rng.uniform(*ranges.neighbour_size)
-        reach = scene.radius + 2.2 * scene.zona_thickness + radius * rng.uniform(1.05, 1.5)
+        reach = scene.radius + 2.2 * scene.zona_thickness + radius * rng.uniform(*ranges.neighbour_reach)
         place = scene.centre + reach * np.array([np.cos(angle), np.sin(angle)])
         disc = filled(place + circle(radius), scene.shape)
         height = 0.3 * radius * bump(place, radius, scene.size)
@@ -69,17 +70,19 @@ def add_neighbours(image: Picture, rng: np.random.Generator, scene: Scene, look:
 
 def add_cumulus(image: Picture, rng: np.random.Generator, scene: Scene, look: Look, ranges: IcsiRanges) -> None:
     """Ragged clumps of cumulus cells at the rim, dark or as bright and dark relief."""
-    for _ in range(int(rng.integers(1, int(ranges.cumulus_clumps[1]) + 1))):
+    for _ in range(int(rng.integers(int(ranges.cumulus_clumps[0]), int(ranges.cumulus_clumps[1]) + 1))):
         size = rng.uniform(*ranges.cumulus_size) / scene.um_per_px
         angle = rng.uniform(0, 2 * np.pi)
         reach = scene.radius + rng.uniform(*ranges.cumulus_reach) * scene.zona_thickness + 0.4 * size
         place = scene.centre + reach * np.array([np.cos(angle), np.sin(angle)])
         clump = np.zeros_like(image)
-        for _ in range(int(rng.integers(6, 22))):
+        for _ in range(int(rng.integers(int(ranges.cumulus_cells[0]), int(ranges.cumulus_cells[1]) + 1))):
             spot = place + rng.normal(0, 0.35 * size, 2)
-            ragged = circle(rng.uniform(3, 7) / scene.um_per_px, 24) * (1 + 0.2 * rng.normal(size=(24, 1)))
-            clump = np.maximum(clump, filled(spot + ragged, scene.shape) * rng.uniform(0.4, 1.0))
-        height = cv2.GaussianBlur(clump, (0, 0), rng.uniform(0.8, 2.0) / scene.um_per_px)
+            ragged = circle(rng.uniform(*ranges.cumulus_cell_radius) / scene.um_per_px, 24) * (
+                1 + 0.2 * rng.normal(size=(24, 1))
+            )
+            clump = np.maximum(clump, filled(spot + ragged, scene.shape) * rng.uniform(*ranges.cumulus_cell_level))
+        height = cv2.GaussianBlur(clump, (0, 0), rng.uniform(*ranges.cumulus_blur) / scene.um_per_px)
         image -= rng.uniform(*ranges.cumulus_darkness) * height
         grain = height * (1 + 0.4 * noise_field(rng, scene.shape, 1.5 / scene.um_per_px))
         strength = 2.5 / scene.um_per_px * rng.uniform(*ranges.cumulus_relief)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.phantoms.icsi.ranges import IcsiRanges, Operator
+from icsilib.phantoms.icsi.laboratory import Operator
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
 
 PHASES = (
     "approach", "contact", "indentation", "breakthrough", "aspiration", "release", "withdrawal", "withdrawn",
@@ -48,18 +49,18 @@ def draw_timeline(
     frames = int(rng.integers(int(ranges.frames[0]), int(ranges.frames[1]) + 1))
     depth = np.clip(rng.uniform(*ranges.breakthrough_depth) + operator.depth, 0.3, 1.3)
     by_aspiration = rng.random() < ranges.aspiration_breakage_share
-    deepest = np.clip(1 - depth - rng.uniform(0.0, 0.25), -0.55, 0.6)
-    gone = outer + rng.uniform(0.3, 1.2)
-    lasting = _durations(rng, operator, frames)
+    deepest = np.clip(1 - depth - rng.uniform(*ranges.beyond_breakthrough), -0.55, 0.6)
+    gone = outer + rng.uniform(*ranges.withdrawal)
+    lasting = _durations(rng, operator, frames, ranges)
     knots = {  # where the tip is at the end of each phase
         "approach": outer,
         "contact": 1.0,
         "indentation": 1 - depth,
         "breakthrough": deepest,
-        "aspiration": deepest + rng.uniform(-0.04, 0.04),
-        "release": deepest + rng.uniform(-0.05, 0.05),
+        "aspiration": deepest + rng.uniform(*ranges.tip_at_aspiration),
+        "release": deepest + rng.uniform(*ranges.tip_at_release),
         "withdrawal": gone,
-        "withdrawn": gone + rng.uniform(0.0, 0.4),
+        "withdrawn": gone + rng.uniform(*ranges.further_withdrawal),
     }
     phase = [name for name in PHASES for _ in range(lasting[name])]
     tip = _smooth_path(start, knots, lasting)
@@ -72,12 +73,12 @@ def draw_timeline(
         tremor=_tremor(rng, frames, operator.tremor),
         sperm_inside=np.array([PHASES.index(name) < PHASES.index("release") for name in phase]),
         sperm_released=np.array([PHASES.index(name) > PHASES.index("release") for name in phase]),
-        aspirated=_aspirated(rng, phase),
+        aspirated=_aspirated(rng, phase, ranges.aspirated_cytoplasm),
         deepest=float(knots["release"]),
-        shown=_shown(rng, frames, ranges.hidden_needle_share),
-        drift=_wandering(rng, frames)[:, None] * _heading(rng) * rng.uniform(*ranges.stage_drift),
-        focus=1 + rng.uniform(*ranges.focus_drift) * _wandering(rng, frames),
-        retreat=_retreat(rng, frames, ranges.pipette_leaves_share),
+        shown=_shown(rng, frames, ranges),
+        drift=_wandering(rng, frames, ranges)[:, None] * _heading(rng) * rng.uniform(*ranges.stage_drift),
+        focus=1 + rng.uniform(*ranges.focus_drift) * _wandering(rng, frames, ranges),
+        retreat=_retreat(rng, frames, ranges),
     )
 
 
@@ -94,7 +95,7 @@ def without_needle(timeline: Timeline) -> Timeline:
     )
 
 
-def _durations(rng: np.random.Generator, operator: Operator, frames: int) -> dict[str, int]:
+def _durations(rng: np.random.Generator, operator: Operator, frames: int, ranges: IcsiRanges) -> dict[str, int]:
     """Frames spent in each phase; they add up to `frames`."""
     weights = {
         "approach": 0.16 * operator.pace,
@@ -106,7 +107,7 @@ def _durations(rng: np.random.Generator, operator: Operator, frames: int) -> dic
         "withdrawal": 0.13 * operator.pace,
         "withdrawn": 0.06,
     }
-    drawn = np.array(list(weights.values())) * rng.uniform(0.75, 1.3, len(weights))
+    drawn = np.array(list(weights.values())) * rng.uniform(*ranges.phase_duration, len(weights))
     edges = np.round(np.cumsum(drawn) / drawn.sum() * frames).astype(int)
     return dict(zip(weights, np.diff(edges, prepend=0).tolist(), strict=True))
 
@@ -128,7 +129,8 @@ def _indentation(
     frames = np.arange(len(tip))
     pushed = np.maximum(1.0 - tip, 0.0)
     rest = pushed[broken - 1] * rng.uniform(*ranges.funnel_left)
-    relaxing = rest + (pushed[broken - 1] - rest) * np.exp(-np.maximum(frames - broken, 0) / rng.uniform(1.0, 2.5))
+    slack = np.exp(-np.maximum(frames - broken, 0) / rng.uniform(*ranges.relaxation))
+    relaxing = rest + (pushed[broken - 1] - rest) * slack
     relaxing *= np.exp(-np.maximum(frames - broken - 20, 0) / 45.0)
     pulled = -0.06 * rng.random() * np.array([name == "withdrawal" for name in phase]) * (tip < 1.05)
     return np.where(frames < broken, pushed, relaxing + pulled)
@@ -140,12 +142,12 @@ def _zona_indentation(tip: NDArray[np.float64], outer: float, broken: int, depth
     return np.where(np.arange(len(tip)) < broken, pushed, pushed * 0.35)
 
 
-def _aspirated(rng: np.random.Generator, phase: list[str]) -> NDArray[np.float64]:
+def _aspirated(rng: np.random.Generator, phase: list[str], length: Range) -> NDArray[np.float64]:
     """Cytoplasm drawn into the lumen (µm): up during aspiration, back out at release."""
     aspiration = np.array([name == "aspiration" for name in phase], dtype=float)
     release = np.array([name == "release" for name in phase], dtype=float)
     share = np.cumsum(aspiration) / max(aspiration.sum(), 1) - np.cumsum(release) / max(release.sum(), 1)
-    return rng.uniform(5.0, 30.0) * np.clip(share, 0.0, 1.0)
+    return rng.uniform(*length) * np.clip(share, 0.0, 1.0)
 
 
 def _tremor(rng: np.random.Generator, frames: int, sigma: float) -> NDArray[np.float64]:
@@ -156,17 +158,17 @@ def _tremor(rng: np.random.Generator, frames: int, sigma: float) -> NDArray[np.f
     return jitter
 
 
-def _shown(rng: np.random.Generator, frames: int, share: float) -> NDArray[np.float64]:
-    """The needle's contrast: with probability `share` a spell in which it fades out of the focal plane and back."""
-    if rng.random() >= share:
+def _shown(rng: np.random.Generator, frames: int, ranges: IcsiRanges) -> NDArray[np.float64]:
+    """The needle's contrast: at times a spell in which it fades out of the focal plane and back."""
+    if rng.random() >= ranges.hidden_needle_share:
         return np.ones(frames)
-    middle, half = rng.uniform(0, frames), rng.uniform(2, 14)
-    return np.clip((np.abs(np.arange(frames) - middle) - half) / rng.uniform(1, 8), 0.0, 1.0)
+    middle, half = rng.uniform(0, frames), rng.uniform(*ranges.hidden_spell)
+    return np.clip((np.abs(np.arange(frames) - middle) - half) / rng.uniform(*ranges.hidden_fading), 0.0, 1.0)
 
 
-def _wandering(rng: np.random.Generator, frames: int) -> NDArray[np.float64]:
+def _wandering(rng: np.random.Generator, frames: int, ranges: IcsiRanges) -> NDArray[np.float64]:
     """A slow course within -1..1: a part of a wave."""
-    return np.sin(rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(1, 6), frames))
+    return np.sin(rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(*ranges.drift_course), frames))
 
 
 def _heading(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -174,9 +176,14 @@ def _heading(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.array([np.cos(angle), np.sin(angle)])
 
 
-def _retreat(rng: np.random.Generator, frames: int, share: float) -> NDArray[np.float64]:
+def _retreat(rng: np.random.Generator, frames: int, ranges: IcsiRanges) -> NDArray[np.float64]:
     """How far the suction pipette is drawn back: at times it comes only after the start, or leaves before the end."""
-    if rng.random() >= share:
+    if rng.random() >= ranges.pipette_leaves_share:
         return np.zeros(frames)
     from_end = np.arange(frames) if rng.random() < 0.5 else np.arange(frames)[::-1]
-    return np.clip((rng.uniform(6, 0.25 * frames) - from_end) / rng.uniform(8, 20), 0.0, 1.0)
+    return np.clip(
+        (rng.uniform(ranges.pipette_away_least, ranges.pipette_away_most * frames) - from_end)
+        / rng.uniform(*ranges.pipette_pace),
+        0.0,
+        1.0,
+    )
