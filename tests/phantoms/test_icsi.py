@@ -20,6 +20,7 @@ BENCH = replace(
     no_pipette_share=1.0,
     sperm_level=(0, 0),
 )  # fmt: skip
+HARD = replace(IcsiRanges(), hard_share=0.5)
 CELL = replace(
     BENCH, cytoplasm_level=(-0.4, -0.4), needle_edge_level=(0, 0), needle_lumen_level=(0, 0), bright_needle_share=0
 )
@@ -76,7 +77,7 @@ def test_the_tip_is_absent_exactly_where_it_cannot_be_seen() -> None:
     absent = {"out of view": 0, "faint": 0}
     present = 0
     for number in range(40):
-        video = procedure(0, number, 128, noise=False)
+        video = procedure(0, number, 128, HARD, noise=False)
         bare = replace(video, timeline=replace(video.timeline, shown=np.zeros(video.n_frames)))
         for index in range(5, video.n_frames, 20):
             frame, ranges = video.frame(index), video.ranges
@@ -166,7 +167,7 @@ def test_nothing_is_labelled_behind_black_bars() -> None:
 
 @pytest.mark.parametrize("video", range(30))
 def test_polygons_are_simple_and_inside_the_frame(video: int) -> None:
-    rendered = procedure(1, video, 128)
+    rendered = procedure(1, video, 128, HARD)
     deepest = int(np.argmax(rendered.timeline.indentation))
     for frame in (rendered.frame(0), rendered.frame(deepest), rendered.frame(rendered.n_frames - 1)):
         for polygon in (frame.oolemma, frame.pipette):

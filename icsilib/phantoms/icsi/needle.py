@@ -1,11 +1,10 @@
-"""The injection needle and the sperm as layers of brightness, and whether a person could see the needle's tip."""
+"""The injection needle and the sperm as layers of brightness, and how far the needle's tip stands out."""
 
 import cv2
 import numpy as np
 
 from icsilib.phantoms.drawing import Picture, Points, stroked
 from icsilib.phantoms.icsi.optics import Look, graded
-from icsilib.phantoms.icsi.ranges import IcsiRanges
 from icsilib.phantoms.icsi.scene import Scene
 from icsilib.phantoms.icsi.shapes import along, filled
 from icsilib.phantoms.icsi.timeline import Timeline
@@ -41,32 +40,22 @@ def sperm(scene: Scene, place: Points, tail: float = 40) -> Picture:
     return np.maximum(thick, stroked([end], scene.shape, 0.7 / scene.um_per_px))
 
 
-def tip_has_contrast(
-    image: Picture,
-    needle: Picture,
-    shading: Picture,
-    scene: Scene,
-    look: Look,
-    ranges: IcsiRanges,
-    tip: Points,
-    focus: float,
-) -> bool:
-    """Whether the needle changes the grey levels about its tip enough for a person to see it there.
+def tip_contrast(
+    image: Picture, needle: Picture, shading: Picture, tip: Points, reach: float, look: Look, blur: float
+) -> tuple[float, float]:
+    """Grey levels by which the needle changes the picture about its tip, and the grain there without it (SD).
 
-    `image` holds the `needle` layer under the `shading`. The change is taken after the camera's blur and grading,
-    over the pixels within 8 µm of the tip that change most, and held against a fixed number of grey levels and
-    against the grain that the same place has without the needle.
+    `image` holds the `needle` layer under the `shading`. The change is taken after the camera's `blur` (px) and
+    grading, over those pixels within `reach` px of the tip that change most; the grain counts the camera's noise.
     """
-    reach = max(3.0, 8 / scene.um_per_px)
     low, high = np.floor(tip - reach).astype(int).clip(0), np.ceil(tip + reach).astype(int)
     window = np.s_[low[1] : high[1], low[0] : high[0]]
-    change = cv2.GaussianBlur(needle[window], (0, 0), look.defocus * focus)
+    change = cv2.GaussianBlur(needle[window], (0, 0), blur)
     change *= shading[window]
     if not np.any(change):
-        return False
+        return 0.0, 0.0
     middle, bare = float(image.mean()), image[window] - needle[window] * shading[window]
     without = graded(bare, look, middle)
     seen = np.abs(graded(bare + change, look, middle) - without)
     contrast = seen[np.abs(change) > 0.3 * np.abs(change).max()].mean()
-    texture = np.hypot(without.std(), 255 * look.noise)
-    return bool(contrast > max(ranges.tip_contrast, ranges.tip_contrast_to_texture * texture))
+    return float(contrast), float(np.hypot(without.std(), 255 * look.noise))

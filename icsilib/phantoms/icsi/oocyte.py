@@ -1,4 +1,4 @@
-"""The oocyte as the microscope shows it: a height map whose slope becomes brightness, and what is bright or dark itself.
+"""The oocyte as the microscope shows it: a height map whose slope becomes brightness, and its own bright and dark.
 
 Heights are in px. Textures are drawn once a procedure, on the wide canvas, and carried along with the membrane.
 """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from icsilib.phantoms.drawing import Picture
 from icsilib.phantoms.icsi.laboratory import KITS, OPERATORS
-from icsilib.phantoms.icsi.needle import needle_layer, sperm, tip_has_contrast
+from icsilib.phantoms.icsi.needle import needle_layer, sperm, tip_contrast
 from icsilib.phantoms.icsi.oocyte import Texture, add_oocyte, draw_texture
 from icsilib.phantoms.icsi.optics import Look, camera, draw_look, empty_field, shading
 from icsilib.phantoms.icsi.ranges import IcsiRanges
@@ -140,8 +140,10 @@ class Procedure:
         back = tip - self.scene.u * self.ranges.needle_in_view / self.um_per_px
         if not (self.screen.shows(tip) and self.screen.shows(back)) or self.screen.captioned(tip):
             return False
-        focus = self.timeline.focus[index]
-        return tip_has_contrast(image, needle, self._shading, self.scene, self.look, self.ranges, tip, focus)
+        ranges, blur = self.ranges, self.look.defocus * self.timeline.focus[index]
+        reach = max(3.0, ranges.needle_in_view / self.um_per_px)
+        contrast, grain = tip_contrast(image, needle, self._shading, tip, reach, self.look, blur)
+        return contrast > max(ranges.tip_contrast, ranges.tip_contrast_to_texture * grain)
 
     @cached_property
     def screen(self) -> Screen:
