@@ -11,7 +11,7 @@ from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.evaluation import iou
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import Settings
-from icsilib.segmentation.weights import REFERENCE, WeightsError, load, save_weights
+from icsilib.segmentation.weights import REFERENCE, WeightsError, largest_regions, load, save_weights
 
 TINY = Settings("tiny", size=32, widths=(4, 8))
 
@@ -97,3 +97,11 @@ def test_the_shipped_model_outlines_a_rendered_cell():
     assert ready.training["data"].startswith("rendered")
     assert REFERENCE.with_suffix(".md").exists()
     assert REFERENCE.stat().st_size < 5e6
+
+
+def test_only_the_largest_region_of_each_class_is_kept():
+    masks = np.zeros((2, 8, 8), bool)
+    masks[0, :2, :2] = masks[0, 4:, 4:] = True
+    kept = largest_regions(masks)
+    assert kept[0, 4:, 4:].all()
+    assert kept.sum() == 16
