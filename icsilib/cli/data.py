@@ -1,7 +1,7 @@
 """`icsi data`: what data the study can use, getting it, checking it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +9,12 @@ from icsilib.cli.failure import fail
 
 data = typer.Typer(no_args_is_help=True, help="The study's data sets: list, fetch, verify; convert your own.")
 
+Group = Literal["video_id", "patient_id"]
+Format = Annotated[str | None, typer.Option(help="Format of the labels; default: found out.")]
+Label = Annotated[list[str] | None, typer.Option(help="THEIRS=OURS, or THEIRS= to leave a label out.")]
+DefaultLabel = Annotated[str | None, typer.Option(help="Category of objects without a label.")]
+Images = Annotated[Path | None, typer.Option(help="Folder of the images; default: beside the labels.")]
+Size = Annotated[tuple[int, int] | None, typer.Option(help="Width and height in px, where unknown.")]
 Name = Annotated[str, typer.Argument(help="Name of a data set, as `icsi data list` shows it.")]
 
 
@@ -86,28 +92,78 @@ def verify(
 @data.command("convert")
 def convert(
     source: Annotated[Path, typer.Argument(help="File of another tool, or folder of VOC, LabelMe or YOLO files.")],
-    out: Annotated[Path, typer.Argument(help="COCO JSON of the study to write, beside the images.")],
-    format: Annotated[str | None, typer.Option(help="Format of SOURCE; default: found out.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="THEIRS=OURS, or THEIRS= to leave a label out.")] = None,
-    default_label: Annotated[str | None, typer.Option(help="Category of objects without a label.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the images; default: beside SOURCE.")] = None,
-    size: Annotated[tuple[int, int] | None, typer.Option(help="Width and height in px, where unknown.")] = None,
+    out: Annotated[Path, typer.Argument(help="COCO JSON of the study to write, above the images or beside them.")],
+    format: Format = None,
+    label: Label = None,
+    default_label: DefaultLabel = None,
+    images: Images = None,
+    size: Size = None,
     annotator: Annotated[str | None, typer.Option(help="Who labelled, where SOURCE does not say.")] = None,
     round: Annotated[int | None, typer.Option(help="Labelling round, where SOURCE does not say.")] = None,
+    folder_is: Annotated[Group | None, typer.Option(help="What the folder of an image names.")] = None,
 ) -> None:
     """Read VIA, CVAT, Label Studio, LabelMe, VOC, YOLO or COCO annotations; report what was kept, changed, skipped."""
     from icsilib.data.annotations import AnnotationError, write_coco
+    from icsilib.data.own import grouped_by_folder, with_names_from
     from icsilib.data.readers import read_annotations
 
-    pairs = (pair.partition("=") for pair in label or ())
-    options: dict[str, Any] = {
-        "labels": {theirs: ours or None for theirs, _, ours in pairs},
-        "default_label": default_label,
-    }
-    options |= {"images": images, "size": size, "annotator": annotator, "round": round}
+    options = reading_options(label, default_label, images, size) | {"annotator": annotator, "round": round}
     try:
         dataset, report = read_annotations(source, format, **options)
+        dataset = with_names_from(dataset, images or (source if source.is_dir() else source.parent), out.parent)
+        if folder_is:
+            dataset = grouped_by_folder(dataset, folder_is)
         write_coco(dataset, out)
     except (AnnotationError, OSError) as error:
         fail(error)
     typer.echo("\n".join(report.lines()))
+
+
+def reading_options(
+    label: list[str] | None, default_label: str | None, images: Path | None, size: tuple[int, int] | None
+) -> dict[str, Any]:
+    """The options of `read_annotations` from those of a command."""
+    pairs = (pair.partition("=") for pair in label or ())
+    labels = {theirs: ours or None for theirs, _, ours in pairs}
+    return {"labels": labels, "default_label": default_label, "images": images, "size": size}
+
+
+@data.command("frames")
+def frames(
+    videos: Annotated[list[Path], typer.Argument(help="Videos.")],
+    out: Annotated[Path, typer.Option(help="Folder; each video's frames go to a folder of its name below it.")],
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th frame; paper A took every third.")] = 3,
+) -> None:
+    """Write frames of videos as PNG, upright, to be labelled with any tool."""
+    from icsilib.data.own import write_frames
+    from icsilib.data.video import VideoError
+
+    for video in videos:
+        try:
+            count = write_frames(video, out / video.stem, every)
+        except (VideoError, OSError) as error:
+            fail(error)
+        typer.echo(f"{out / video.stem}: {count} frames")
+
+
+@data.command("split")
+def split(
+    annotations: Annotated[Path, typer.Argument(help="COCO JSON of the study; split.json is written beside it.")],
+    by: Annotated[Group, typer.Option(help="What is kept together.")] = "video_id",
+    share: Annotated[tuple[float, float, float], typer.Option(help="Of training, validation, test.")] = (0.7, 0.1, 0.2),
+    seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
+) -> None:
+    """Draw a split by video or patient, so that the test holds nobody whom training saw."""
+    from icsilib.data.annotations import AnnotationError, read_coco
+    from icsilib.data.splits import PARTS, SplitError, groups_of, make_split, write_split
+
+    try:
+        groups = groups_of(read_coco(annotations), by)
+        drawn = make_split(
+            groups, dict(zip(PARTS, share, strict=True)), seed, "video_id" if by == "video_id" else "patient_id"
+        )
+        write_split(drawn, annotations.parent / "split.json")
+    except (AnnotationError, SplitError, OSError) as error:
+        fail(error)
+    counts = ", ".join(f"{len(getattr(drawn, part))} {part}" for part in PARTS)
+    typer.echo(f"{annotations.parent / 'split.json'}: {by}: {counts}")

@@ -1,5 +1,6 @@
 """`icsi segment`: train paper A's model, evaluate it, segment images and videos, time it."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +22,7 @@ segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper 
 
 Data = Annotated[Path, typer.Argument(help="COCO file of labelled frames, or its folder; split.json lies beside it.")]
 Weights = Annotated[Path | None, typer.Option(help="File that training wrote; the shipped model when left out.")]
-Part = Annotated[str, typer.Option(help="Part of the split: train, validation or test.")]
+Part = Annotated[str, typer.Option(help="Part of the split: train, validation, test; or all, which needs no split.")]
 Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
 
 
@@ -66,26 +67,32 @@ def evaluate(
     part: Part = "test",
     table: Annotated[Path | None, typer.Option(help="File for one row a frame, CSV.")] = None,
     results: Annotated[Path | None, typer.Option(help="File for the scores with their provenance, JSON.")] = None,
-    origin: Annotated[str, typer.Option(help="What the frames are, as tables will say.")] = "phantom",
+    origin: Annotated[str | None, typer.Option(help="What the frames are, as --results will say: phantom, …")] = None,
 ) -> None:
     """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
     from icsilib.files import write_text_atomic
     from icsilib.segmentation.dataset import describe
     from icsilib.segmentation.evaluation import frame_table, presence_auc, summarise
 
+    if results is not None and origin is None:
+        fail("--results: say with --origin what the frames are, such as phantom or the name of your laboratory")
     segmenter = _segmenter(weights)
     frames = _frames(data, segmenter.settings.preprocess, part)
+    if unnamed := [record.file_name for record in frames.records if record.video_id is None]:
+        fail(f"{data}: {unnamed[0]} has no video_id, by which intervals go; convert with --folder-is video_id")
     scores = frame_table(segmenter.model, frames)
     typer.echo(f"{data}, {part}: " + ", ".join(f"{count} {what}" for what, count in describe(frames).items()))
     for label, column in (("IoU, oolemma", "iou_oolemma"), ("IoU, pipette", "iou_pipette"), ("tip, px", "tip_px")):
         one = summarise(scores, column)
-        low, high = one.interval
-        typer.echo(f"{label:13} {one.mean:.4g} ({low:.4g} to {high:.4g}), SD {one.sd:.3g}, {one.n} frames")
-    typer.echo(f"confidence tells frames with a tip from frames without: AUC {presence_auc(scores):.3f}")
+        spread = "({:.4g} to {:.4g})".format(*one.interval) if one.videos > 1 else "(no interval: one video)"
+        typer.echo(f"{label:13} {one.mean:.4g} {spread}, SD {one.sd:.3g}, {one.n} frames")
+    auc = presence_auc(scores)
+    told = f"AUC {auc:.3f}" if auc == auc else "not known, the frames are all with a tip or all without"
+    typer.echo(f"confidence tells frames with a tip from frames without: {told}")
     if table is not None:
         write_text_atomic(table, scores.to_csv(index=False))
     if results is not None:
-        _write_scores(results, segmenter, scores, data, part, origin)
+        _write_scores(results, segmenter, scores, data, part, str(origin))
 
 
 def _write_scores(
@@ -184,9 +191,10 @@ def predict(
     dataset = Dataset(images=[], annotations=[], categories=list(ICSI_CATEGORIES))
     segmenter = _with_engine(_segmenter(weights), engine)
     faults = []
+    above = Path(os.path.commonpath([path.resolve().parent for path in files]))  # names alone may repeat
     for path in files:
         try:
-            _predict_file(segmenter, path, out, every, confidence, dataset)
+            _predict_file(segmenter, path, path.resolve().relative_to(above), out, every, confidence, dataset)
         except (AnnotationError, VideoError) as error:
             faults.append(error)
             typer.echo(f"Skipped: {error}", err=True)
@@ -197,7 +205,7 @@ def predict(
 
 
 def _predict_file(
-    segmenter: "Segmenter", path: Path, out: Path, every: int, confidence: float, dataset: "Dataset"
+    segmenter: "Segmenter", path: Path, short: Path, out: Path, every: int, confidence: float, dataset: "Dataset"
 ) -> None:
     import cv2
 
@@ -209,7 +217,8 @@ def _predict_file(
     for index, pixels in read_source(path, every):
         prediction = segmenter.predict(pixels)
         found = annotations_of(prediction, len(dataset.images) + 1, len(dataset.annotations) + 1, confidence)
-        name = f"{path.name}.png" if index is None else f"{path.name}/{index:06d}.png"
+        picture = short if short.suffix == ".png" else Path(f"{short}.png")
+        name = (picture if index is None else short / f"{index:06d}.png").as_posix()
         record = Image(id=len(dataset.images) + 1, file_name=name, width=pixels.shape[1], height=pixels.shape[0])
         video = None if index is None else path.name
         dataset.images.append(record.model_copy(update={"video_id": video, "frame_index": index}))
@@ -258,10 +267,10 @@ def _frames(data: Path, preprocess: "Preprocess", part: str) -> "Frames":
     from icsilib.data.splits import PARTS, SplitError
     from icsilib.segmentation.dataset import load_frames
 
-    if part not in PARTS:
-        fail(f"part {part!r}: choose {', '.join(PARTS)}")
+    if part not in (*PARTS, "all"):
+        fail(f"part {part!r}: choose {', '.join(PARTS)}, all")
     try:
-        return load_frames(_annotations(data), preprocess, part)
+        return load_frames(_annotations(data), preprocess, None if part == "all" else part)
     except (AnnotationError, SplitError) as error:
         fail(error)
 

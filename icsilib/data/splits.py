@@ -77,6 +77,11 @@ class Split(BaseModel):
                     raise SplitError(f"patient_id {image.patient_id!r} is in {where}; split by patient_id instead")
 
 
+def groups_of(dataset: Dataset, by: By) -> list[str]:
+    """The videos or patients of `dataset`, each once; raises `SplitError` for an image that names none."""
+    return sorted({_group(image, by) for image in dataset.images})
+
+
 def make_split(
     groups: Sequence[str],
     sizes: Mapping[str, float],
@@ -117,7 +122,7 @@ def read_split(path: Path | str, dataset: Dataset) -> Split:
         where = ".".join(str(part) for part in first["loc"]) or "split"
         raise SplitError(f"{path}: {where}: {first['msg']}") from None
     except FileNotFoundError:
-        raise SplitError(f"{path}: no such file; make it with `make_split` and `write_split`") from None
+        raise SplitError(f"{path}: no such file; make it with `icsi data split`") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SplitError(f"{path}: not JSON in UTF-8 ({error}); write it again with `write_split`") from None
     except SplitError as error:
@@ -128,7 +133,8 @@ def read_split(path: Path | str, dataset: Dataset) -> Split:
 def _group(image: Image, by: By) -> str:
     group: str | None = getattr(image, by)
     if group is None:
-        raise SplitError(f"image {image.id} ({image.file_name}) has no {by}; give every image its {by}")
+        remedy = f"give every image its {by}, or convert with --folder-is {by}"
+        raise SplitError(f"image {image.id} ({image.file_name}) has no {by}; {remedy}")
     return group
 
 

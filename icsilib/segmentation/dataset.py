@@ -33,6 +33,7 @@ from icsilib.data.annotations import (
     read_coco,
     tip_of,
 )
+from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Geometry, Preprocess, preprocess
 from icsilib.data.splits import read_split
 from icsilib.segmentation.augmentation import Sample, augment, compose
@@ -116,13 +117,11 @@ def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, li
 
 
 def _load(root: Path, image: Image, labels: list[Annotation], settings: Preprocess) -> tuple[Sample, Outlines, float]:
-    pixels = cv2.imread(str(root / image.file_name), cv2.IMREAD_GRAYSCALE)
-    if pixels is None:
-        raise AnnotationError(f"{root / image.file_name}: no readable image; restore it or remove image {image.id}")
+    pixels = read_grey(root / image.file_name)
     if pixels.shape != (image.height, image.width):
         sizes = f"is {pixels.shape[1]}×{pixels.shape[0]} px, its record says {image.width}×{image.height}"
         raise AnnotationError(f"{root / image.file_name}: {sizes}; correct image {image.id}")
-    square, place = preprocess(np.asarray(pixels, dtype=np.uint8), settings)
+    square, place = preprocess(pixels, settings)
     outlines, tip = _truth(image, labels, place)
     masks = np.stack([coverage(rings, settings.size) for rings in outlines])
     um_per_px = image.um_per_px / place.scale.mean() if image.um_per_px else np.nan

@@ -11,12 +11,11 @@ from icsilib.data.annotations import (
     OOLEMMA,
     SUCTION_PIPETTE,
     Annotation,
-    AnnotationError,
     mask_to_polygons,
     polygon_annotation,
     tip_annotation,
 )
-from icsilib.data.preprocess import to_grey
+from icsilib.data.images import read_grey
 from icsilib.data.video import read_frames
 from icsilib.segmentation.weights import Prediction
 
@@ -28,10 +27,7 @@ def read_source(path: Path, every: int = 3) -> Iterator[tuple[int | None, NDArra
     if path.suffix.lower() in VIDEO_SUFFIXES:
         yield from read_frames(path, every)
         return
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise AnnotationError(f"{path}: no readable image or video; check the path, or convert it to PNG or MP4")
-    yield None, to_grey(np.asarray(image, dtype=np.uint8))
+    yield None, read_grey(path)
 
 
 def annotations_of(

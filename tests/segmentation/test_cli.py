@@ -72,7 +72,7 @@ def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained,
     assert "1 of 3 files could not be read whole" in result.output
     predicted = read_coco(tmp_path / "out" / "predictions.json")
     assert [image.frame_index for image in predicted.images] == [None, 0, 3, 6]
-    assert cv2.imread(str(tmp_path / "out" / "a.png.png")).shape == (48, 64, 3)
+    assert cv2.imread(str(tmp_path / "out" / "a.png")).shape == (48, 64, 3)
     assert (tmp_path / "out" / "v.mp4" / "000006.png").exists()
 
 

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,13 +24,24 @@ from icsilib.data.annotations import (
     run_lengths,
 )
 from icsilib.data.readers.clipping import clip
-from icsilib.data.readers.records import Changed, Options, Picture, Points, Record, Shape, Skipped, Unusable
+from icsilib.data.readers.records import (
+    IMAGE_SUFFIXES,
+    Changed,
+    Options,
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+)
 from icsilib.data.readers.report import Report
 from icsilib.data.readers.values import text
 
 STUDY = {category.name: category for category in (*ICSI_CATEGORIES, *BIOPSY_CATEGORIES)}
 FIRST_OTHER_ID = 101  # categories that the study does not know are numbered from here
 _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # a Windows drive or an address
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded image
 IMAGE_TEXTS = ("video_id", "patient_id", "kit", "operator")
 
 
@@ -97,13 +109,39 @@ class _Assembly:
             return self._change(picture.name, "image listed again; its objects were joined")
         self.images[picture.key] = None
         try:
-            name = _local(picture.name)
+            name = self._found(picture.name)
             size = self._size(picture, name)
         except Unusable as error:
             return self._skip(picture.name, str(error), picture=True)
         fields = image_fields(picture.about)
         self.images[picture.key] = Image(id=len(self.images), file_name=name, width=size[0], height=size[1], **fields)
         return None
+
+    def _found(self, name: str) -> str:
+        """`name` relative to the folder of images; an image that lies elsewhere in there is found by its bare name."""
+        try:
+            local = _local(name)
+            if (self.folder / local).is_file():
+                return local
+        except Unusable:
+            local = ""
+        bare = PurePosixPath(name.replace("\\", "/")).name.casefold()
+        places = self.files.get(bare) or self.files.get(_UPLOADED.sub("", bare), [])
+        if len(places) > 1:
+            raise Unusable("several images of this name in different folders")
+        if places:
+            self._change(name, "image found elsewhere in the folder by its name")
+            return places[0]
+        return local or _local(name)
+
+    @cached_property
+    def files(self) -> dict[str, list[str]]:
+        """Images below the folder by bare name, without regard to case."""
+        found: dict[str, list[str]] = {}
+        for file in sorted(self.folder.rglob("*")):
+            if file.suffix.lower() in IMAGE_SUFFIXES:
+                found.setdefault(file.name.casefold(), []).append(file.relative_to(self.folder).as_posix())
+        return found
 
     def _size(self, picture: Picture, name: str) -> tuple[int, int]:
         """(width, height) in px as the file says, else as the image itself does, else as the options do."""

@@ -23,8 +23,10 @@ def read(path: Path) -> Iterator[Record]:
             yield Skipped(file.name, "not a LabelMe file: no 'shapes'", picture=True)
             continue
         key = str(file)
-        # only the name: LabelMe writes the path on the labeller's machine
+        # Only the name: LabelMe writes the path on the labeller's machine. The image lies beside its file.
         name = PureWindowsPath(text(content.get("imagePath")) or f"{file.stem}.png").name
+        if path.is_dir() and (file.parent / name).is_file():
+            name = (file.parent / name).relative_to(path).as_posix()
         yield Picture(key, name, pixels(content.get("imageWidth")), pixels(content.get("imageHeight")))
         shapes = content["shapes"]
         if not isinstance(shapes, list):

@@ -12,12 +12,11 @@ from pathlib import Path, PureWindowsPath
 from xml.etree import ElementTree
 
 from icsilib.data.readers.outlines import box
-from icsilib.data.readers.records import Picture, Record, Shape, Skipped, attempt
+from icsilib.data.readers.records import IMAGE_SUFFIXES, Picture, Record, Shape, Skipped, attempt
 from icsilib.data.readers.sources import parse_xml
 from icsilib.data.readers.values import number, pixels, text
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 FLAGS = ("pose", "truncated", "difficult", "occluded")
 
 

@@ -12,11 +12,10 @@ import yaml
 
 from icsilib.data.annotations import AnnotationError
 from icsilib.data.readers.outlines import box
-from icsilib.data.readers.records import Options, Picture, Record, Shape, Unusable, attempt
+from icsilib.data.readers.records import IMAGE_SUFFIXES, Options, Picture, Record, Shape, Unusable, attempt
 from icsilib.data.readers.sources import read_text
 from icsilib.data.readers.values import number, text
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 NOT_LABELS = {"classes.txt", "obj.names", "readme.txt", "train.txt", "val.txt", "test.txt", "requirements.txt"}
 
 

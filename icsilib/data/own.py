@@ -1,0 +1,47 @@
+"""A user's own recordings and labels on their way into the study's layout."""
+
+from pathlib import Path, PurePosixPath
+
+import cv2
+
+from icsilib.data.annotations import AnnotationError, Dataset
+from icsilib.data.splits import By
+from icsilib.data.video import read_frames
+from icsilib.files import atomic_path
+
+
+def write_frames(video: Path, folder: Path, every: int = 3) -> int:
+    """Write every `every`-th frame of a video as grey PNG, named by its index, into `folder`; returns how many.
+
+    A video that breaks off leaves the frames before the break and then raises `TruncatedVideoError`.
+    """
+    count = 0
+    for index, frame in read_frames(video, every):
+        with atomic_path(folder / f"{index:06d}.png") as partial:
+            cv2.imwrite(str(partial), frame)
+        count += 1
+    return count
+
+
+def with_names_from(dataset: Dataset, images: Path, base: Path) -> Dataset:
+    """The data set with its file names, which are relative to `images`, made relative to the folder `base`.
+
+    Raises `AnnotationError` where the images are not below `base`.
+    """
+    there, here = images.resolve(), base.resolve()
+    if not there.is_relative_to(here):
+        raise AnnotationError(f"{images}: is not below {base}; write the annotations into a folder above the images")
+    prefix = PurePosixPath(there.relative_to(here).as_posix())
+    renamed = [image.model_copy(update={"file_name": str(prefix / image.file_name)}) for image in dataset.images]
+    return dataset.model_copy(update={"images": renamed})
+
+
+def grouped_by_folder(dataset: Dataset, field: By) -> Dataset:
+    """The data set with `video_id` or `patient_id` of each image set to the name of the folder that it lies in."""
+    images = []
+    for image in dataset.images:
+        folder = PurePosixPath(image.file_name).parent.name
+        if not folder:
+            raise AnnotationError(f"{image.file_name}: lies in no folder that could name its {field}")
+        images.append(image.model_copy(update={field: folder}))
+    return dataset.model_copy(update={"images": images})
