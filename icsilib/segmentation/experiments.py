@@ -54,13 +54,13 @@ class Variant:
 
 ABLATION = Settings(
     "ablation",
-    size=64,
+    size=48,
     widths=(8, 16, 32, 64),
     heatmap_level=1,
     learning_rate=4e-3,
     warm_up=50,
     batch_size=16,
-    epochs=8,
+    epochs=4,
     averaging=0.98,
 )
 
