@@ -1,9 +1,10 @@
 """Turn a finished training of paper A's model into what the study ships: weights, model card, reference results.
 
-    python scripts/release_segmentation.py RUN DATA --profile standard --code REVISION --hardware "…" --made-by "…"
+    python scripts/release_segmentation.py RUN DATA STAND_IN --profile standard --code REVISION --hardware … --made-by …
 
-RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on. Run it from the checkout
-that holds the code of the training, or name that revision. Every number of card and results is measured here.
+RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on, STAND_IN the rendered set
+in the shape of paper A's 156 videos, whose 23 test videos the model is scored on. Run it from the checkout that holds
+the code of the training, or name that revision. Every number of card and results is measured here.
 """
 
 from pathlib import Path
@@ -35,6 +36,7 @@ CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-
 def main(
     run: Path,
     data: Path,
+    stand_in: Path,
     profile: Annotated[str, typer.Option(help="Profile that was trained.")],
     code: Annotated[str, typer.Option(help="Revision of the code that trained it.")],
     hardware: Annotated[str, typer.Option(help="What it ran on.")],
@@ -52,19 +54,22 @@ def main(
     }
     trained = load(run / WEIGHTS)
     save_weights(trained.model, trained.settings, REFERENCE, half=True, **about)
-    scores, videos = evaluate(load(), data, profile, about)
+    scores, videos = evaluate(load(), stand_in, data, profile, about)
     scores.write(ROOT / "book/reference/segmentation_evaluation.json")
     training(log, profile, about).write(ROOT / "book/reference/segmentation_training.json")
     write_text_atomic(REFERENCE.with_suffix(".md"), card(trained, scores, log, about, videos))
 
 
-def evaluate(model: Segmenter, data: Path, profile: str, about: dict[str, Any]) -> tuple[Results, int]:
-    """Scores on the test videos and on the embryo photographs, and the number of test videos."""
-    test = load_frames(data / "annotations.json", model.settings.preprocess, "test")
-    table = frame_table(model.model, test).assign(phase=[record.phase for record in test.records])
+def evaluate(
+    model: Segmenter, stand_in: Path, data: Path, profile: str, about: dict[str, Any]
+) -> tuple[Results, tuple[int, int]]:
+    """Scores on the test videos of both sets and on the embryo photographs, and the numbers of test videos."""
     results = Results("segmentation_evaluation", profile, None, training=about)
-    results.data["icsi phantom, test videos"] = about["annotations_sha256"]
+    table, wider = (test_table(model, folder) for folder in (stand_in, data))
+    results.data["icsi phantom, paper A's shape, test videos"] = sha256_of(stand_in / "annotations.json")
+    results.data["icsi phantom with hard scenes, test videos"] = about["annotations_sha256"]
     add_scores(results, table, "phantom")
+    add_scores(results, wider, "phantom", "with_hard_scenes.")
     add_speed(results, speed(model))
     add_speed(results, speed(with_openvino(model)), "openvino")
     for group in ("kit", "operator", "phase"):
@@ -75,7 +80,13 @@ def evaluate(model: Segmenter, data: Path, profile: str, about: dict[str, Any]) 
         method = "oolemma against the union of labelled cells; one embryo"
         results.add("embryo.iou.median", float(np.median(overlaps)), **facts, method=method)
         results.add("embryo.iou.min", min(overlaps), **facts, method=method)
-    return results, table["video_id"].nunique()
+    return results, (table["video_id"].nunique(), wider["video_id"].nunique())
+
+
+def test_table(model: Segmenter, folder: Path) -> pd.DataFrame:
+    """One row a frame of a set's test videos."""
+    test = load_frames(folder / "annotations.json", model.settings.preprocess, "test")
+    return frame_table(model.model, test).assign(phase=[record.phase for record in test.records])
 
 
 def embryo_overlaps(model: Segmenter) -> list[float]:
@@ -104,7 +115,7 @@ def training(log: pd.DataFrame, profile: str, about: dict[str, Any]) -> Results:
     return results
 
 
-def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str, Any], videos: int) -> str:
+def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str, Any], videos: tuple[int, int]) -> str:
     """The model card: the text of `segmentation_card.md` with the measured figures."""
     settings = model.settings
     embryos = results.values.get("embryo.iou.median")
@@ -113,8 +124,11 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         widths="–".join(map(str, settings.widths)),
         parameters=parameter_count(model.model),
         rows="\n".join(_row(results, *row) for row in ROWS),
+        wider_rows="\n".join(_row(results, label, f"with_hard_scenes.{key}", digits) for label, key, digits in ROWS),
         frames=results.values["oolemma.iou.mean"].n,
-        videos=videos,
+        wider_frames=results.values["with_hard_scenes.oolemma.iou.mean"].n,
+        videos=videos[0],
+        wider_videos=videos[1],
         epochs=len(log),
         minutes=log["seconds"].sum() / 60,
         stage_names=", ".join(about["stages"]),
