@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,7 +29,7 @@ def train(
     also: Annotated[
         list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")
     ] = None,
-    initialisation: Annotated[str | None, typer.Option(help="imagenet or scratch, in place of the profile's.")] = None,
+    initialisation: Annotated[str | None, typer.Option(help="imagenet, shipped or scratch.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that load images; 0 loads in this one.")] = 0,
@@ -41,8 +41,11 @@ def train(
     from icsilib.detection.training import TrainingError
     from icsilib.detection.training import train as run
 
-    if profile not in PROFILES or initialisation not in (None, "imagenet", "scratch"):
-        fail(f"profile {profile!r}, initialisation {initialisation!r}: choose {', '.join(PROFILES)}; imagenet, scratch")
+    if profile not in PROFILES or initialisation not in (None, "imagenet", "shipped", "scratch"):
+        fail(
+            f"profile {profile!r}, initialisation {initialisation!r}: "
+            f"choose {', '.join(PROFILES)}; imagenet, shipped, scratch"
+        )
     changes = {"initialisation": initialisation, "steps": steps}
     settings = PROFILES[profile].with_(**{name: value for name, value in changes.items() if value is not None})
     training, validation = _images(data, "train"), _images(data, "validation")
@@ -62,13 +65,19 @@ def evaluate(
     part: Part = "test",
     batch_size: Batch = 8,
     resamples: Annotated[int, typer.Option(min=10, help="Of patients or videos, for the intervals.")] = 1000,
+    results: Annotated[
+        Path | None, typer.Option(help="File for the scores with their provenance, JSON; needs a validation part.")
+    ] = None,
+    origin: Annotated[str, typer.Option(help="What the images are, as tables will say.")] = "phantom",
 ) -> None:
     """Print AP at IoU 0.5, AR at 100 detections and the published F1, with 95 % intervals by patient or video."""
     from icsilib.detection.evaluation import coco_evaluation, interval, resample_groups, scores_of
     from icsilib.detection.training import detect_files
 
     images = _images(data, part)
-    evaluation = coco_evaluation(images, detect_files(_detector(weights), images, batch_size))
+    detector = _detector(weights)
+    found = detect_files(detector, images, batch_size)
+    evaluation = coco_evaluation(images, found)
     groups = [image.group for image in images]
     samples = [scores_of(evaluation, places) for places in resample_groups(groups, resamples, seed=0)]
     whole = scores_of(evaluation)
@@ -77,6 +86,24 @@ def evaluate(
     for label, name in (("AP at IoU 0.5", "ap"), ("AR at 100", "ar"), ("F1 as published", "f1")):
         low, high = interval([getattr(one, name) for one in samples])
         typer.echo(f"{label:16} {getattr(whole, name):.3f} ({low:.3f} to {high:.3f})")
+    if results is not None:
+        validation = _images(data, "validation")
+        tested = (images, found), (validation, detect_files(detector, validation, batch_size))
+        _write_scores(results, data, detector.settings.profile, tested, origin)
+
+
+def _write_scores(path: Path, data: Path, profile: str, tested: "tuple[Any, Any]", origin: str) -> None:
+    from icsilib.files import sha256_of
+    from icsilib.study.detection_scores import Tested, add_constants, add_scores
+    from icsilib.study.provenance import Results
+
+    collected = Results("detection_evaluation", profile, None)
+    collected.data[origin] = sha256_of(data / "annotations.json")
+    hits = add_scores(collected, *(Tested(*one) for one in tested), origin).hits
+    rows = [{"phenotype": name, "found": right, "sperm": number} for name, (right, number) in hits.items()]
+    collected.add_table("phenotypes", rows)
+    add_constants(collected)
+    collected.write(path)
 
 
 @detect.command("predict")

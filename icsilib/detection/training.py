@@ -38,7 +38,7 @@ from icsilib.detection.losses import l2_regularisation, multibox_loss
 from icsilib.detection.mobilenet import WEIGHTS_FILE, find_imagenet_weights, load_imagenet
 from icsilib.detection.settings import Settings, as_record
 from icsilib.detection.ssd import SSD
-from icsilib.detection.weights import save_weights
+from icsilib.detection.weights import SHIPPED, load_weights, save_weights
 from icsilib.files import write_text_atomic
 
 LOG_EVERY = 10  # steps
@@ -55,7 +55,7 @@ class Trained:
 
     weights: Path  # of the best validation
     log: list[dict[str, Any]]
-    initialisation: str  # "imagenet" or "scratch": what was done, not what was asked for
+    initialisation: str  # "imagenet", "shipped" or "scratch": what was done, not what was asked for
 
 
 def train(
@@ -103,24 +103,26 @@ def train(
 
 
 def initialised(settings: Settings) -> tuple[SSD, str]:
-    """A network at the start of training, and whether its features are "imagenet"'s or from "scratch".
+    """A network at the start of training, and where it starts: features from "imagenet", all "shipped", or "scratch".
 
     Where ImageNet is asked for and its weights are not there, it says so on one line and starts from scratch.
     """
     network = SSD(settings.resample)
     if settings.initialisation == "scratch":
         return network, "scratch"
-    path = find_imagenet_weights()
-    if path is None:
+    if settings.initialisation == "shipped":
+        network = load_weights(SHIPPED / "biopsy_phantom.safetensors")[0]
+    elif path := find_imagenet_weights():
+        load_imagenet(network.features, path)
+    else:
         Console(stderr=True).print(
             "No ImageNet weights found: training from scratch. Set ICSILIB_WEIGHTS to the folder that holds "
             f"{WEIGHTS_FILE} to start from them."
         )
         return network, "scratch"
-    load_imagenet(network.features, path)
     for weight in network.features[: settings.frozen_stages].parameters():
         weight.requires_grad = False
-    return network, "imagenet"
+    return network, settings.initialisation
 
 
 def precision(settings: Settings, accelerator: str = "auto") -> Any:

@@ -1,8 +1,7 @@
 """Training and testing on SVIA's five videos, one of them held out at a time.
 
 Frames of one video show the same sperm a moment later, so a video is wholly in one part. Fold k tests on video k,
-validates on the next and trains on the other three. A run leaves `result.json` and its detections; runs that have
-one are not repeated.
+validates on the next and trains on the other three. A run leaves `result.json`; runs that have one are not repeated.
 """
 
 import json
@@ -16,9 +15,10 @@ from scipy import stats
 
 from icsilib.data.annotations import Dataset
 from icsilib.data.splits import Split
-from icsilib.detection.dataset import LabelledImage, labelled_images
-from icsilib.detection.detector import Detections, Detector
-from icsilib.detection.evaluation import Scores, coco_evaluation, interval, resample_groups, scores_of
+from icsilib.detection.dataset import labelled_images
+from icsilib.detection.detector import Detector
+from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.export import with_openvino
 from icsilib.detection.settings import Settings
 from icsilib.detection.training import detect_files, train
 from icsilib.detection.weights import load_weights
@@ -63,7 +63,7 @@ def run_fold(
     if trained.initialisation != run.initialisation:
         raise ValueError(f"{run.name}: started from {trained.initialisation}; set ICSILIB_WEIGHTS and run it again")
     network, _, _ = load_weights(trained.weights)
-    found = detect_files(Detector(network, chosen), part["test"])
+    found = detect_files(with_openvino(Detector(network, chosen)), part["test"])
     scores = scores_of(coco_evaluation(part["test"], found))
     result = {
         "held_out": run.held_out,
@@ -73,48 +73,21 @@ def run_fold(
         "ar": scores.ar,
         "frames": len(part["test"]),
         "sperm": sum(len(image.boxes) for image in part["test"]),
-        "detections": {str(image_id): _rounded(one) for image_id, one in found.items()},
     }
     write_text_atomic(place / "result.json", json.dumps(result))
     return result
-
-
-def pooled(images: Sequence[LabelledImage], results: Sequence[dict[str, Any]]) -> dict[int, Detections]:
-    """Detections of all `images` from the folds that tested them; raises `ValueError` where an image has none."""
-    found: dict[int, Detections] = {}
-    for result in results:
-        for image_id, rows in result["detections"].items():
-            table = np.array(rows, dtype=float).reshape(-1, 5)
-            found[int(image_id)] = Detections(table[:, :4], table[:, 4])
-    if missing := [image.id for image in images if image.id not in found]:
-        raise ValueError(f"image {missing[0]} is in no fold's results; run its fold first")
-    return found
-
-
-def _rounded(found: Detections) -> list[list[float]]:
-    return np.c_[found.boxes.round(2), found.scores.round(5)].tolist()
 
 
 INITIALISATIONS = ("imagenet", "scratch")
 SEEDS = (0, 1, 2)
 
 
-def planned_runs(videos: Sequence[str], held_out: str) -> list[Run]:
-    """Three seeds of each initialisation on one held-out video, then every other video held out once with seed 0."""
-    runs = [Run(held_out, start, seed) for seed in SEEDS for start in INITIALISATIONS]
-    return runs + [Run(video, start, SEEDS[0]) for video in videos if video != held_out for start in INITIALISATIONS]
+def held_out_runs(held_out: str) -> list[Run]:
+    """Three seeds of each initialisation on one held-out video."""
+    return [Run(held_out, start, seed) for seed in SEEDS for start in INITIALISATIONS]
 
 
 def seeds_interval(values: Sequence[float]) -> tuple[float, float]:
     """95 % t interval of the mean over seeds: how the result varies with chance in training, not with the video."""
     low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
     return float(low), float(high)
-
-
-def pooled_scores(
-    images: Sequence[LabelledImage], results: Sequence[dict[str, Any]], resamples: int = 1000, seed: int = 0
-) -> tuple[Scores, tuple[float, float]]:
-    """Scores of all videos, each tested by the run that held it out, and the interval of AP with videos resampled."""
-    evaluation = coco_evaluation(images, pooled(images, results))
-    samples = resample_groups([image.group for image in images], resamples, seed)
-    return scores_of(evaluation), interval([scores_of(evaluation, places).ap for places in samples])

@@ -21,6 +21,7 @@ BENCHMARK_IMAGES = 110  # of paper B's test set; a tenth of 702 is 70, so the tw
 BENCHMARK_SEED = 100_000  # added to the seed of a data set whose benchmark is wanted
 CROWDED_SEED = 200_000  # the same of a data set whose crowded companion is wanted
 CROWD = {"dense": 40, "diffuse": 6}  # sperm added to every image of a crowded set
+CROWD_PATIENTS = {"quick": 0, "standard": 200, "paper": 0}  # of the crowded companion, by profile
 SOURCES = ("drawing.py", *(f"biopsy/{name}.py" for name in ("ranges", "shapes", "render")))
 
 

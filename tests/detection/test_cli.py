@@ -1,6 +1,7 @@
 import json
 
 import cv2
+import numpy as np
 import pytest
 from test_training import SMALL, write_images
 from typer.testing import CliRunner
@@ -8,7 +9,8 @@ from typer.testing import CliRunner
 from icsilib.cli import app
 from icsilib.data.annotations import SPERM, Dataset, Image, box_annotation, write_coco
 from icsilib.data.splits import Split, write_split
-from icsilib.detection import settings
+from icsilib.detection import Detections, settings
+from icsilib.study.provenance import read_results
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,29 @@ def test_evaluation_prints_three_measures_with_intervals(trained):
     assert result.exit_code == 0, result.output
     assert "6 images of 3 patients or videos, 5 sperm" in result.output
     assert "AP at IoU 0.5" in result.output
+
+
+def test_evaluation_writes_its_scores(trained, monkeypatch):
+    out = trained / "scores.json"
+
+    def perfect(detector, images, batch_size):
+        return {one.id: Detections(one.boxes, np.ones(len(one.boxes))) for one in images}
+
+    monkeypatch.setattr("icsilib.detection.training.detect_files", perfect)
+    result = run("evaluate", trained, "--weights", trained / "run" / "best.safetensors", "--results", out)
+    assert result.exit_code == 0, result.output
+    values = read_results(out).values
+    assert values["ap50"].value == values["ar100"].value == values["f1.matched"].value == 1.0
+    assert values["recall_points"].value == 101
+
+
+def test_training_takes_further_sets(trained):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL)
+        result = run("train", trained, "--also", trained, "--out", trained / "two", "--steps", "1")
+    assert result.exit_code == 0, result.output
+    used = json.loads((trained / "two" / "settings.json").read_text())["images"]
+    assert used == [1, 2, 3, 4, 5, 6, 3, 6]  # all of the further set, then patient p0
 
 
 def test_prediction_writes_boxes_of_the_image(trained):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from icsilib.checkpoints import NonFiniteLossError, load_checkpoint
-from icsilib.detection import training
+from icsilib.detection import load, training
 from icsilib.detection.dataset import LabelledImage, TrainingInputs, training_batches
 from icsilib.detection.settings import Settings
 from icsilib.detection.training import TrainingError, initialised, learning_rate, train, training_mode
@@ -182,3 +182,12 @@ def test_weights_come_back_with_their_settings(tmp_path):
     network, settings, _ = load_weights(trained.weights)
     assert settings == SMALL.with_(steps=1)
     assert not network.training
+
+
+def test_a_run_can_go_on_from_the_shipped_weights():
+    network, origin = initialised(SMALL.with_(initialisation="shipped", frozen_stages=2))
+    assert origin == "shipped"
+    shipped = load().network.state_dict()
+    assert all(torch.equal(tensor, shipped[name]) for name, tensor in network.state_dict().items())
+    assert not next(network.features[1].parameters()).requires_grad
+    assert next(network.features[2].parameters()).requires_grad

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from icsilib.detection.dataset import LabelledImage
+from icsilib.detection.detector import Detections
+from icsilib.study.detection_scores import Tested, add_constants, add_scores
+from icsilib.study.provenance import Results
+
+BOX = np.array([[10.0, 10.0, 20.0, 20.0]])
+
+
+def image(number, phenotype):
+    boxes = BOX if phenotype else np.zeros((0, 4))
+    return LabelledImage(number, Path("none"), 50, 50, f"p{number}", boxes, (phenotype,) if phenotype else ())
+
+
+def test_scores_of_a_detector_that_finds_the_normal_sperm_and_nothing_else():
+    images = [image(1, "normal"), image(2, "normal"), image(3, "deformed"), image(4, "")]
+    found = {number: Detections(BOX, np.array([0.9])) for number in (1, 2)}
+    tested = Tested(images, found)
+    results = Results("detection_evaluation", "quick", 0)
+    evaluated = add_scores(results, tested, tested, "phantom", "some.")
+    values = {key: one.value for key, one in results.values.items()}
+    assert values["some.ap50"] == pytest.approx(67 / 101)  # precision 1 up to a recall of two thirds
+    assert values["some.ar100"] == pytest.approx(2 / 3)
+    assert (values["some.threshold"], values["some.precision"]) == (0.9, 1.0)
+    assert values["some.f1.matched"] == pytest.approx(0.8)
+    assert values["some.recall.normal_minus_deformed"] == 1.0
+    assert results.values["some.recall.normal"].n == 2
+    assert evaluated.hits == {"normal": (2, 2), "deformed": (0, 1)}
+    low, high = results.values["some.ap50"].interval
+    assert low <= 67 / 101 <= high
+
+
+def test_what_the_measures_are_made_of():
+    results = Results("detection_evaluation", "quick", 0)
+    add_constants(results)
+    assert {key: one.value for key, one in results.values.items()} == {
+        "ap.iou": 0.5,
+        "ar.thresholds": 10,
+        "recall_points": 101,
+    }
