@@ -58,7 +58,7 @@ def phase_frames(video: Procedure) -> list[Frame]:
 
 def anatomy(ax: Axes, video: Procedure, index: int) -> None:
     """A frame with its structures named."""
-    frame, scene = video.frame(index), video.scene
+    frame, scene = video.frame(index), video.scene_at(index)
     show_image(ax, frame.image, f"{video.video_id}, {frame.phase}")
     centre, across = scene.centre, np.array([-scene.u[1], scene.u[0]])
     shell = scene.zona_at(0.0)
@@ -97,7 +97,8 @@ def needle_path(axes: Sequence[Axes], frames: Sequence[Frame], video: Procedure)
     show_image(on_image, frames[0].image, "path of the tip")
     seconds = np.array([frame.index for frame in frames]) / video.fps
     tips = np.array([frame.tip if frame.tip is not None else (np.nan, np.nan) for frame in frames])
-    from_centre = -(tips - video.scene.centre) @ video.scene.u * video.um_per_px
+    centres = np.array([video.scene_at(frame.index).centre for frame in frames])
+    from_centre = -(tips - centres) @ video.scene.u * video.um_per_px
     for phase, colour in PHASE_COLOURS.items():
         here = np.array([frame.phase == phase for frame in frames])
         if here.any():
