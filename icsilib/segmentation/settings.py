@@ -82,8 +82,8 @@ PROFILES = {
     "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
     "standard-96": _SMALL.with_(profile="standard-96", size=96, epochs=4, after="standard-64", **_GOES_ON),
     "standard": _SMALL.with_(profile="standard", size=128, epochs=4, after="standard-96", **_GOES_ON),
-    "quick-64": _SMALL.with_(profile="quick-64", size=64, batch_size=16, epochs=4, averaging=0.98),
-    "quick": _SMALL.with_(profile="quick", size=96, epochs=1, averaging=0.98, after="quick-64", **_GOES_ON),
+    "quick-64": _SMALL.with_(profile="quick-64", size=64, batch_size=16, epochs=3, averaging=0.98),
+    "quick": _SMALL.with_(profile="quick", size=96, epochs=2, averaging=0.98, after="quick-64", **_GOES_ON),
 }
 
 
