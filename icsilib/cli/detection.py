@@ -30,6 +30,9 @@ def train(
         list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")
     ] = None,
     initialisation: Annotated[str | None, typer.Option(help="imagenet, shipped or scratch.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Weights of an earlier stage, where the profile starts from shipped ones.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that load images; 0 loads in this one.")] = 0,
@@ -40,6 +43,7 @@ def train(
     from icsilib.detection.settings import PROFILES
     from icsilib.detection.training import TrainingError
     from icsilib.detection.training import train as run
+    from icsilib.detection.weights import BIOPSY_PHANTOM
 
     if profile not in PROFILES or initialisation not in (None, "imagenet", "shipped", "scratch"):
         fail(
@@ -50,8 +54,9 @@ def train(
     settings = PROFILES[profile].with_(**{name: value for name, value in changes.items() if value is not None})
     training, validation = _images(data, "train"), _images(data, "validation")
     training = [image for folder in also or [] for image in _images(folder, "all")] + training
+    start = start_from or BIOPSY_PHANTOM
     try:
-        trained = run(training, validation, settings, out, seed, workers, progress=True, accelerator=accelerator)
+        trained = run(training, validation, settings, out, seed, workers, True, accelerator, start_from=start)
     except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
         fail(error)
     best = max(row["validation_ap"] for row in trained.log if "validation_ap" in row)
@@ -99,7 +104,8 @@ def _write_scores(path: Path, data: Path, profile: str, tested: "tuple[Any, Any]
 
     collected = Results("detection_evaluation", profile, None)
     collected.data[origin] = sha256_of(data / "annotations.json")
-    hits = add_scores(collected, *(Tested(*one) for one in tested), origin).hits
+    test, validation = (Tested(*one) for one in tested)
+    hits = add_scores(collected, test, validation, origin).hits
     rows = [{"phenotype": name, "found": right, "sperm": number} for name, (right, number) in hits.items()]
     collected.add_table("phenotypes", rows)
     add_constants(collected)

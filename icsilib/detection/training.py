@@ -38,8 +38,8 @@ from icsilib.detection.losses import l2_regularisation, multibox_loss
 from icsilib.detection.mobilenet import WEIGHTS_FILE, find_imagenet_weights, load_imagenet
 from icsilib.detection.settings import Settings, as_record
 from icsilib.detection.ssd import SSD
-from icsilib.detection.weights import SHIPPED, load_weights, save_weights
-from icsilib.files import write_text_atomic
+from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
+from icsilib.files import sha256_of, write_text_atomic
 
 LOG_EVERY = 10  # steps
 logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
@@ -68,17 +68,20 @@ def train(
     progress: bool = False,
     accelerator: str = "auto",
     save_every: int = 50,
+    start_from: Path | str = BIOPSY_PHANTOM,
 ) -> Trained:
     """Train a detector into the folder `out`, or finish the run that was begun there.
 
+    `start_from` is a file of weights for settings whose initialisation is "shipped".
     A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `TrainingError`
     when `out` holds a run of other settings, and `NonFiniteLossError` when the loss is no longer a number.
     """
     out = Path(out)
-    _claim(out, settings, seed, [image.id for image in training])
+    begins = sha256_of(start_from) if settings.initialisation == "shipped" else None
+    _claim(out, {"settings": as_record(settings), "seed": seed, "start": begins, "images": [i.id for i in training]})
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision(settings, accelerator))
     torch.manual_seed(seed)
-    network, initialisation = initialised(settings)
+    network, initialisation = initialised(settings, start_from)
     optimizer = rmsprop(network, settings)
     state = _resume(out, network, optimizer) or {"step": 0, "best": -1.0, "rows": [], "initialisation": initialisation}
     model, optimizer = fabric.setup(network, optimizer)
@@ -102,7 +105,7 @@ def train(
     return Trained(out / "best.safetensors", state["rows"], state["initialisation"])
 
 
-def initialised(settings: Settings) -> tuple[SSD, str]:
+def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> tuple[SSD, str]:
     """A network at the start of training, and where it starts: features from "imagenet", all "shipped", or "scratch".
 
     Where ImageNet is asked for and its weights are not there, it says so on one line and starts from scratch.
@@ -111,7 +114,7 @@ def initialised(settings: Settings) -> tuple[SSD, str]:
     if settings.initialisation == "scratch":
         return network, "scratch"
     if settings.initialisation == "shipped":
-        network = load_weights(SHIPPED / "biopsy_phantom.safetensors")[0]
+        network = load_weights(start_from)[0]
     elif path := find_imagenet_weights():
         load_imagenet(network.features, path)
     else:
@@ -226,9 +229,8 @@ def _resume(out: Path, network: SSD, optimizer: torch.optim.Optimizer) -> dict[s
     return saved
 
 
-def _claim(out: Path, settings: Settings, seed: int, images: Sequence[int]) -> None:
+def _claim(out: Path, identity: dict[str, Any]) -> None:
     """Refuse a folder that holds another run, and mark a new one."""
-    identity = {"settings": as_record(settings), "seed": seed, "images": list(images)}
     place = out / "settings.json"
     if place.exists():
         earlier = json.loads(place.read_text())

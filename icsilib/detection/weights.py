@@ -18,6 +18,7 @@ from icsilib.detection.ssd import SSD
 from icsilib.files import atomic_path
 
 SHIPPED = Path(__file__).parent / "weights"
+BIOPSY_PHANTOM = SHIPPED / "biopsy_phantom.safetensors"  # of the reference run
 
 
 def save_weights(path: Path | str, network: SSD, settings: Settings, **about: Any) -> None:
