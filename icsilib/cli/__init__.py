@@ -2,6 +2,7 @@
 
 import typer
 
+from icsilib.cli.agree import agree
 from icsilib.cli.data import data
 from icsilib.cli.detection import detect
 from icsilib.cli.phantom import phantom
@@ -10,6 +11,7 @@ from icsilib.cli.segmentation import segment
 from icsilib.cli.study import study
 
 app = typer.Typer(no_args_is_help=True, help="Data, phantoms and results of ICSI Reproduced.")
+app.add_typer(agree, name="agree")
 app.add_typer(data, name="data")
 app.add_typer(detect, name="detect")
 app.add_typer(phantom, name="phantom")

@@ -98,12 +98,16 @@ class RepeatedLabels:
 
 
 def read_labels(dataset: str, seed: int) -> RepeatedLabels:
-    """The labels of `dataset`, "simulated" or "bu-bil"; `seed` is for simulated ones."""
+    """The labels of `dataset`: "simulated", "bu-bil", or a file with several people's; `seed` is for simulated ones."""
     if dataset == "simulated":
         return simulated_labels(seed)
     if dataset == "bu-bil":
         return bu_bil_labels(fetch("bu-bil"))
-    raise ValueError(f'dataset is {dataset!r}; it must be "simulated" or "bu-bil"')
+    if Path(dataset).is_file():
+        from icsilib.study.own_labels import own_labels, read_people
+
+        return own_labels(read_people([Path(dataset)])[0], Path(dataset).parent)
+    raise ValueError(f'dataset is {dataset!r}; it must be "simulated", "bu-bil" or a file of annotations')
 
 
 def simulated_labels(seed: int) -> RepeatedLabels:

@@ -125,14 +125,17 @@ class _Assembly:
                 return local
         except Unusable:
             local = ""
-        bare = PurePosixPath(name.replace("\\", "/")).name.casefold()
-        places = self.files.get(bare) or self.files.get(_UPLOADED.sub("", bare), [])
-        if len(places) > 1:
-            raise Unusable("several images of this name in different folders")
-        if places:
+        bare = PurePosixPath(name.replace("\\", "/"))
+        places = self.files.get(bare.name.casefold()) or self.files.get(_UPLOADED.sub("", bare.name.casefold()), [])
+        if len(places) == 1:
             self._change(name, "image found elsewhere in the folder by its name")
             return places[0]
-        return local or _local(name)
+        if local or ".." in bare.parts or not bare.name:
+            return local or _local(name)
+        if len(places) > 1 or any(image and image.file_name == bare.name for image in self.images.values()):
+            raise Unusable("path of another computer, and several images of its name")
+        self._change(name, "path of another computer; only the name is kept")
+        return _local(bare.name)
 
     @cached_property
     def files(self) -> dict[str, list[str]]:

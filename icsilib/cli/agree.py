@@ -1,0 +1,104 @@
+"""`icsi agree`: how far several people's labels of the same images agree, and their consensus."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from icsilib.cli.data import DefaultLabel, Format, Images, Label, Size, reading_options
+from icsilib.cli.failure import fail
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from icsilib.data.readers.report import Report
+
+agree = typer.Typer(no_args_is_help=True, help="Agreement of several people's labels of the same images.")
+
+Files = Annotated[
+    list[Path], typer.Argument(help="Files of any annotation tool: one a person, or with annotators named.")
+]
+
+
+@agree.command("outlines")
+def outlines(
+    files: Files,
+    format: Format = None,
+    label: Label = None,
+    default_label: DefaultLabel = None,
+    images: Images = None,
+    size: Size = None,
+    table: Annotated[Path | None, typer.Option(help="File for every pair, CSV.")] = None,
+) -> None:
+    """Paper A's Table 1 of your people: IoU and tip distance between and within, at 512 px, with 95 % intervals."""
+    from icsilib.data.annotations import AnnotationError
+    from icsilib.files import write_text_atomic
+    from icsilib.study.own_labels import own_labels, read_people
+
+    try:
+        people, reports = read_people(files, format=format, **reading_options(label, default_label, images, size))
+        _say_what_was_read(reports)
+        labels = own_labels(people, images or files[0].parent)
+        pairs = labels.pairs()
+        summary = _with_intervals(pairs)
+    except (AnnotationError, OSError, ValueError) as error:
+        fail(error)
+    typer.echo(f"{len(labels.people)} people, {len(labels.rounds)} rounds, {len(labels.frames)} frames of everybody")
+    typer.echo(summary.to_string())
+    if len(labels.people) < 3:
+        typer.echo("no intervals: they need three people or more")
+    if table is not None:
+        write_text_atomic(table, pairs.to_csv(index=False))
+
+
+@agree.command("boxes")
+def boxes(
+    files: Files,
+    format: Format = None,
+    label: Label = None,
+    default_label: DefaultLabel = None,
+    images: Images = None,
+    size: Size = None,
+    out: Annotated[Path | None, typer.Option(help="File for the consensus, COCO JSON.")] = None,
+    iou: Annotated[float, typer.Option(help="From which on two boxes agree.")] = 0.5,
+    votes: Annotated[int, typer.Option(min=1, help="Readers who must agree.")] = 2,
+) -> None:
+    """Paper B's consensus of readers' boxes, and each reader against that of all and of the others."""
+    from icsilib.data.annotations import AnnotationError, write_coco
+    from icsilib.detection.consensus import dataset_consensus, readers_against_consensus
+    from icsilib.study.own_labels import read_people
+
+    try:
+        sets, reports = read_people(files, format=format, **reading_options(label, default_label, images, size))
+        _say_what_was_read(reports)
+        people = dict(sets)
+        if len(people) < len(sets):
+            fail("one person's labels stand in several files; join them, since boxes are counted once a reader")
+        agreed = dataset_consensus(people, iou=iou, min_votes=votes)
+        readers = readers_against_consensus(people, iou, votes)
+        if out is not None:
+            write_coco(agreed, out)
+    except (AnnotationError, OSError, ValueError) as error:
+        fail(error)
+    typer.echo(readers.round(3).to_string(index=False))
+    counts = agreed.info["consensus"]["counts"]
+    typer.echo(f"consensus: {len(agreed.annotations)} boxes on {len(agreed.images)} images")
+    typer.echo("\n".join(f"  {count} {what}" for what, count in counts.items() if count))
+
+
+def _say_what_was_read(reports: "list[Report]") -> None:
+    for report in reports:
+        typer.echo("\n".join(report.lines()))
+
+
+def _with_intervals(pairs: "pd.DataFrame") -> "pd.DataFrame":
+    """Mean, SD, n and crossed interval by structure and kind."""
+    from icsilib.stats.agreement import summary
+    from icsilib.stats.crossed import mean_interval
+
+    table = summary(pairs)
+    enough = len({*pairs["annotator_a"], *pairs["annotator_b"]}) >= 3
+    limits = {row: mean_interval(pairs, *row)[1:3] for row in table.index if enough and table.loc[row, "n"]}
+    for place, name in enumerate(("low", "high")):
+        table[name] = [limits[row][place] if row in limits else float("nan") for row in table.index]
+    return table.round(4)

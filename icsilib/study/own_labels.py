@@ -1,0 +1,144 @@
+"""Labels that several people drew on the same frames, from any annotation tool's files, in the shape of the study."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icsilib.data.annotations import (
+    NEEDLE,
+    OOLEMMA,
+    SUCTION_PIPETTE,
+    Annotation,
+    AnnotationError,
+    Dataset,
+    Image,
+    mask_of,
+    mask_to_polygons,
+    polygons_of,
+    polygons_to_mask,
+    tip_of,
+)
+from icsilib.data.images import read_grey
+from icsilib.data.preprocess import Preprocess, geometry, preprocess
+from icsilib.data.readers import read_annotations
+from icsilib.data.readers.report import Report
+from icsilib.study.repeated_labels import RepeatedLabels
+
+_NAMES = {OOLEMMA.name: "oolemma", SUCTION_PIPETTE.name: "pipette", NEEDLE.name: "needle"}
+_AS_INPUT = Preprocess(clip_limit=None)  # every frame on a square of 512 px, as the paper's figures are measured
+_ABOUT = """
+**These are your own labels**: {people} on {frames} frames, {rounds} each. Every frame is brought to 512 × 512 px
+before anything is measured, as the paper's figures are.
+"""
+_CAUTION = "The published column is the paper's; the people, the frames and the way to label were others."
+Turn = tuple[str, int]  # annotator and round
+Labels = dict[str, dict[Turn, list[Annotation]]]  # by image
+
+
+def read_people(files: Sequence[Path], **options: Any) -> tuple[list[tuple[str, Dataset]], list[Report]]:
+    """Each person's label set of each file, and what reading each file kept and left out.
+
+    A label belongs to the annotator that it names, else to the file's name. `options` are those of `read_annotations`.
+    """
+    people: list[tuple[str, Dataset]] = []
+    reports = []
+    for file in files:
+        dataset, report = read_annotations(file, **options)
+        reports.append(report)
+        by_name: dict[str, list[Annotation]] = {}
+        for label in dataset.annotations:
+            by_name.setdefault(label.annotator or file.stem, []).append(label)
+        for name, labels in (by_name or {file.stem: []}).items():
+            people.append((name, dataset.model_copy(update={"annotations": labels})))
+    return people, reports
+
+
+def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabels:
+    """Outlines and tips of the frames that every person labelled in every round; other frames are left out.
+
+    `people` are as `read_people` gives them, `folder` holds the images. Raises `AnnotationError` where there are
+    fewer than two people, or fewer than two such frames.
+    """
+    images, labels, names = _by_image(people)
+    turns = {turn for by_turn in labels.values() for turn in by_turn}
+    everybody, rounds = tuple(sorted({name for name, _ in people})), tuple(sorted({number for _, number in turns}))
+    whole = [key for key in sorted(labels) if len(labels[key]) == len(everybody) * len(rounds)]
+    if len(everybody) < 2 or len(whole) < 2:
+        raise AnnotationError(
+            f"{', '.join(everybody)}: {len(whole)} frames were labelled by everybody in every round; "
+            "two people and two frames at least are needed"
+        )
+    masks, points = _arrays([(images[key], labels[key]) for key in whole], everybody, rounds, names)
+    return RepeatedLabels(
+        name="own",
+        about=_ABOUT.format(people=f"{len(everybody)} people", frames=len(whole), rounds=f"{len(rounds)} rounds"),
+        caution=_CAUTION,
+        people=everybody,
+        rounds=tuple(f"round {number}" for number in rounds),
+        frames=tuple(whole),
+        masks=masks,
+        points=points,
+        image=_picture(folder, images[whole[0]]),
+        shown=0,
+        published_as={name: name if name in _NAMES.values() else "oolemma" for name in [*masks, *points]},
+    )
+
+
+def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labels, dict[int, str]]:
+    """Images by name (with folder where names repeat), their labels by turn, and structures by category id."""
+    images: dict[str, Image] = {}
+    labels: Labels = {}
+    names: dict[int, str] = {}
+    with_folder = any(len({_key(one, False) for one in each.images}) < len(each.images) for _, each in people)
+    for person, dataset in people:
+        names |= {category.id: _NAMES.get(category.name, category.name) for category in dataset.categories}
+        keys = {image.id: _key(image, with_folder) for image in dataset.images}
+        for image in dataset.images:
+            first = images.setdefault(keys[image.id], image)
+            if (first.width, first.height) != (image.width, image.height):
+                raise AnnotationError(
+                    f"{person}: {image.file_name} has another size for another person; label the same"
+                )
+        for label in dataset.annotations:
+            by_turn = labels.setdefault(keys[label.image_id], {})
+            by_turn.setdefault((person, label.round or 1), []).append(label)
+    return images, labels, names
+
+
+def _key(image: Image, with_folder: bool) -> str:
+    path = PurePosixPath(image.file_name.casefold())
+    return str(path.with_suffix("")) if with_folder else path.stem
+
+
+def _arrays(
+    frames: list[tuple[Image, dict[Turn, list[Annotation]]]],
+    people: tuple[str, ...],
+    rounds: tuple[int, ...],
+    names: dict[int, str],
+) -> tuple[dict[str, NDArray[np.bool_]], dict[str, NDArray[np.float64]]]:
+    """Masks (A, R, F, 512, 512) and points (A, R, F, 2) px by structure; a structure nobody marked has none."""
+    shape = (len(people), len(rounds), len(frames))
+    masks: dict[str, NDArray[np.bool_]] = {}
+    points: dict[str, NDArray[np.float64]] = {}
+    for f, (image, by_turn) in enumerate(frames):
+        place = geometry((image.width, image.height), _AS_INPUT)
+        for (person, number), labels in by_turn.items():
+            at = people.index(person), rounds.index(number), f
+            for label in labels:
+                name = names[label.category_id]
+                if (tip := tip_of(label)) is not None:
+                    points.setdefault(name, np.full((*shape, 2), np.nan))[at] = place.to_square(tip)
+                elif label.segmentation is not None:
+                    rings = polygons_of(label) or mask_to_polygons(mask_of(label, image.height, image.width))
+                    drawn = polygons_to_mask([place.to_square(ring) for ring in rings], 512, 512)
+                    masks.setdefault(name, np.zeros((*shape, 512, 512), dtype=bool))[at] |= drawn
+    return masks, points
+
+
+def _picture(folder: Path, image: Image) -> NDArray[np.uint8]:
+    """The frame on its square; white where the image is not beside the labels."""
+    file = folder / image.file_name
+    return preprocess(read_grey(file), _AS_INPUT)[0] if file.is_file() else np.full((512, 512), 255, dtype=np.uint8)

@@ -1,0 +1,91 @@
+"""A user's recordings and labels, with the faults that exports have, end in the study's layout."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from icsilib.cli import app
+from icsilib.data.annotations import AnnotationError, Dataset, Image, read_coco
+from icsilib.data.images import read_grey
+from icsilib.data.own import grouped_by_folder, with_names_from
+from icsilib.data.video import write_mp4
+
+CVAT = """<annotations><version>1.1</version>{}</annotations>"""
+FRAME = """<image id="{n}" name="{name}" width="64" height="48">
+<polygon label="Oolemma" points="10,10;30,10;30,30;10,30"/><points label="Tip" points="40,20"/></image>"""
+
+
+def run(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    return result.exit_code, result.output
+
+
+def test_from_videos_and_a_cvat_export_to_a_split(tmp_path):
+    mine = tmp_path / "mine"
+    videos = [tmp_path / f"p{n}.mp4" for n in range(3)]
+    for video in videos:
+        write_mp4((np.full((48, 64), 40 * k, np.uint8) for k in range(4)), video)
+    assert run("data", "frames", *videos, "--out", mine / "frames")[0] == 0
+    names = sorted(path.relative_to(mine / "frames").as_posix() for path in mine.rglob("*.png"))
+    assert names == [f"p{n}/00000{k}.png" for n in range(3) for k in (0, 3)]
+    frames = "".join(FRAME.format(n=n, name=name) for n, name in enumerate(names))
+    (tmp_path / "cvat.xml").write_text(CVAT.format(frames))
+    words = ("--images", mine / "frames", "--label", "tip=needle", "--folder-is", "video_id")
+    code, text = run("data", "convert", tmp_path / "cvat.xml", mine / "annotations.json", *words)
+    assert (code, "12 of 12 objects kept" in text) == (0, True), text
+    dataset = read_coco(mine / "annotations.json")
+    assert {image.video_id for image in dataset.images} == {"p0", "p1", "p2"}
+    assert all((mine / image.file_name).is_file() for image in dataset.images)
+    assert {category.name for category in dataset.categories} == {"oolemma", "needle"}
+    assert run("data", "split", mine / "annotations.json", "--share", 1, 1, 1)[0] == 0
+    split = json.loads((mine / "split.json").read_text())
+    assert sorted(split["train"] + split["validation"] + split["test"]) == ["p0", "p1", "p2"]
+
+
+def test_a_split_without_groups_names_the_remedy(tmp_path):
+    content = {"images": [{"id": 1, "file_name": "a.png", "width": 4, "height": 4}], "annotations": [], "categories": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    code, text = run("data", "split", tmp_path / "a.json")
+    assert (code, "--folder-is video_id" in text) == (1, True)
+
+
+def test_images_outside_the_folder_of_the_annotations_are_refused(tmp_path):
+    dataset = Dataset(images=[Image(id=1, file_name="a.png", width=4, height=4)], annotations=[], categories=[])
+    assert with_names_from(dataset, tmp_path / "b" / "c", tmp_path / "b").images[0].file_name == "c/a.png"
+    with pytest.raises(AnnotationError, match="is not below"):
+        with_names_from(dataset, tmp_path / "b", tmp_path / "c")
+    with pytest.raises(AnnotationError, match="lies in no folder"):
+        grouped_by_folder(dataset, "patient_id")
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_deep_images_keep_their_grey_levels(tmp_path, bits):
+    levels = np.tile(np.arange(256, dtype=np.uint16), (4, 1))
+    deep = (levels << (bits - 8)).astype(np.uint8 if bits == 8 else np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), deep)
+    np.testing.assert_array_equal(read_grey(tmp_path / "a.png"), levels)
+
+
+def test_what_is_no_image_is_named(tmp_path):
+    (tmp_path / "a.png").write_text("text")
+    for name in ("a.png", "b.png"):
+        with pytest.raises(AnnotationError, match=rf"{name}: no readable image"):
+            read_grey(tmp_path / name)
+
+
+def test_a_renamed_or_moved_image_is_found_by_its_name_and_two_are_not_confused(tmp_path):
+    for name in ("x/a.png", "x/b.png", "y/b.png"):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((5, 7), np.uint8))
+    region = {"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 2, "height": 2}, "region_attributes": {}}
+    names = ("C:\\ada\\A.png", "/home/ada/b.png", "0123abcd-a.png")
+    export = {n: {"filename": n, "size": -1, "regions": [region], "file_attributes": {}} for n in names}
+    (tmp_path / "via.json").write_text(json.dumps(export))
+    words = ("--images", tmp_path / "images", "--default-label", "sperm")
+    code, text = run("data", "convert", tmp_path / "via.json", tmp_path / "out.json", *words)
+    assert code == 0, text
+    assert [image.file_name for image in read_coco(tmp_path / "out.json").images] == ["images/x/a.png"] * 2
+    assert "1 images skipped: path of another computer, and several images of its name" in text
