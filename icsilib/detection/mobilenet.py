@@ -80,8 +80,8 @@ def parameter_count(module: nn.Module) -> int:
 
 
 def find_imagenet_weights() -> Path | None:
-    """The file of ImageNet weights, or None: in `$ICSILIB_WEIGHTS`, beside the mirror, in data/, in ../shared."""
-    folders = [data_root() / "mobilenet-v2-imagenet", Path(__file__).resolve().parents[3] / "shared" / "weights"]
+    """The file of ImageNet weights, or None: in `$ICSILIB_WEIGHTS`, beside the mirror, or in data/."""
+    folders = [data_root() / "mobilenet-v2-imagenet"]
     if mirror := os.environ.get("ICSILIB_MIRROR"):
         folders.insert(0, Path(mirror).parent / "weights")
     if own := os.environ.get("ICSILIB_WEIGHTS"):
