@@ -46,7 +46,8 @@ def test_from_videos_and_a_cvat_export_to_a_split(tmp_path):
 
 
 def test_a_split_without_groups_names_the_remedy(tmp_path):
-    content = {"images": [{"id": 1, "file_name": "a.png", "width": 4, "height": 4}], "annotations": [], "categories": []}
+    image = {"id": 1, "file_name": "a.png", "width": 4, "height": 4}
+    content = {"images": [image], "annotations": [], "categories": []}
     (tmp_path / "a.json").write_text(json.dumps(content))
     code, text = run("data", "split", tmp_path / "a.json")
     assert (code, "--folder-is video_id" in text) == (1, True)
