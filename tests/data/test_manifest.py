@@ -213,6 +213,7 @@ def test_the_study_s_own_manifest_holds_what_it_should() -> None:
         "mobilenet-v2-imagenet": "user",
         "icsi-phantom": "generated",
         "biopsy-phantom": "generated",
+        "biopsy-crowd-phantom": "generated",
         "he2020-icsi": "user",
         "wu2021-biopsy": "user",
     }
