@@ -15,7 +15,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config profile=$(PROFILE) --quie
 
 # A trained model is the same bit by bit on one machine, not on another: chapters that rest on training must run,
 # and only their cells marked NBVAL_CHECK_OUTPUT are compared. All other chapters are compared cell by cell.
-# Two processes of one thread each are faster than one of two, but for training, which has the machine to itself.
+# Two processes of one thread each are faster than one of two.
 PYTEST   = $(BIN)/python -m pytest
 PARALLEL = -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 NBVAL    = --nbval-current-env --nbval-cell-timeout=1800 -p no:cacheprovider
@@ -43,7 +43,7 @@ book: $(VENV)/.ready ## run the study and build the book; prints the page to ope
 test: $(VENV)/.ready lint ## lint, types, unit tests, and every notebook against its stored outputs
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL)
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) $(NBVAL) --nbval $$($(STORED) none)
-	$(PYTEST) $(NBVAL) --nbval-lax $$($(STORED) own)
+	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) $(NBVAL) --nbval-lax $$($(STORED) own)
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) $(NBVAL) --nbval-lax $$($(STORED) earlier)
 
 lint: $(VENV)/.ready ## style and types only

@@ -51,6 +51,6 @@ for name, chapter in CHAPTERS.items():
                 f"-p '{key}={value}'"
                 for key, value in {"profile": PROFILE, "build": "../build", **chapter.parameters}.items()
             ),
-        threads: workflow.cores if chapter.all_cores else 1
+        threads: max(1, workflow.cores // 2) if chapter.trains else 1
         shell:
             "icsi study run {input.source} {output.notebook} {params.words}"

@@ -20,7 +20,7 @@ class Chapter(BaseModel):
     results: str  # the results file that it writes, without suffix
     after: list[str] = Field(default_factory=list)  # chapters that must have run before
     parameters: dict[str, Any] = Field(default_factory=dict)
-    all_cores: bool = False  # trains or times something, so it runs alone
+    trains: bool = False  # it gets half of the cores, so that both papers' trainings run side by side
     also: list[str] = Field(default_factory=list)  # patterns of other files that it reads, from the root
     needs_data: str | None = None  # name in the data manifest without which the chapter is left out
 
@@ -55,7 +55,7 @@ def reading_order() -> dict[Path, Training]:
     def visit(name: str) -> Training:
         chapter = everything[name]
         before = {visit(earlier) for earlier in chapter.after}
-        kind: Training = "own" if chapter.all_cores else "earlier" if before - {"none"} else "none"
+        kind: Training = "own" if chapter.trains else "earlier" if before - {"none"} else "none"
         return order.setdefault(chapter.source, kind)
 
     everything = chapters()
