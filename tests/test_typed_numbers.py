@@ -30,7 +30,7 @@ CONSTANTS = {
     "0.5": "threshold of IoU", "0.05": "level of significance", ".05": "level of significance",
     "0.95": "level of an interval, or the sensitivity asked for", "0.99": "the sensitivity asked for",
     "95 %": "level of an interval", "90 %": "level of an interval", "5 %": "level of significance",
-    "100 %": "everything", "0.0": "nothing", "1.0": "everything", "50 %": "a half",
+    "3.11": "version of Python", "100 %": "everything", "0.0": "nothing", "1.0": "everything", "50 %": "a half",
 }  # fmt: skip
 # Figures of one file that equal a result by chance: (file, figure) → what the figure is.
 ALLOWED: dict[tuple[str, str], str] = {}
