@@ -43,10 +43,13 @@ def outlines(
         summary = _with_intervals(pairs)
     except (AnnotationError, OSError, ValueError) as error:
         fail(error)
-    typer.echo(f"{len(labels.people)} people, {len(labels.rounds)} rounds, {len(labels.frames)} frames of everybody")
+    rounds = ", ".join(labels.rounds)
+    typer.echo(f"{len(labels.people)} people, {rounds}: {len(labels.frames)} frames labelled by everybody")
+    if labels.left_out:
+        typer.echo(f"{labels.left_out} frames left out: not labelled by everybody in these rounds")
     typer.echo(summary.to_string())
-    if len(labels.people) < 3:
-        typer.echo("no intervals: they need three people or more")
+    if summary["low"].isna().any():
+        typer.echo("no interval: it needs three people, two frames with every label, and some disagreement")
     if table is not None:
         write_text_atomic(table, pairs.to_csv(index=False))
 
@@ -74,6 +77,8 @@ def boxes(
         people = dict(sets)
         if len(people) < len(sets):
             fail("one person's labels stand in several files; join them, since boxes are counted once a reader")
+        if votes > len(people):
+            fail(f"votes={votes} of {len(people)} readers; ask for as many as there are, or fewer")
         agreed = dataset_consensus(people, iou=iou, min_votes=votes)
         readers = readers_against_consensus(people, iou, votes)
         if out is not None:
@@ -92,13 +97,16 @@ def _say_what_was_read(reports: "list[Report]") -> None:
 
 
 def _with_intervals(pairs: "pd.DataFrame") -> "pd.DataFrame":
-    """Mean, SD, n and crossed interval by structure and kind."""
+    """Mean, SD, n and crossed interval by structure and kind; NaN where an interval does not exist."""
     from icsilib.stats.agreement import summary
     from icsilib.stats.crossed import mean_interval
 
     table = summary(pairs)
     enough = len({*pairs["annotator_a"], *pairs["annotator_b"]}) >= 3
-    limits = {row: mean_interval(pairs, *row)[1:3] for row in table.index if enough and table.loc[row, "n"]}
-    for place, name in enumerate(("low", "high")):
-        table[name] = [limits[row][place] if row in limits else float("nan") for row in table.index]
+    for row in table.index:
+        try:
+            limits = mean_interval(pairs, *row)[1:3] if enough else (float("nan"), float("nan"))
+        except ValueError:  # too few complete frames, or nobody disagrees: there is no spread to take it from
+            limits = float("nan"), float("nan")
+        table.loc[row, ["low", "high"]] = limits
     return table.round(4)

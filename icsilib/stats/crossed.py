@@ -20,7 +20,8 @@ def mean_interval(table: pd.DataFrame, structure: str, kind: str, level: float =
     if unit != "IoU":
         return crossed_interval(values, level, log=True)
     loss = crossed_interval(1 - values, level, log=True)
-    return Interval(1 - loss.estimate, 1 - loss.high, 1 - loss.low, loss.df)
+    # An IoU is never negative; the logarithm of 1 − IoU does not know it.
+    return Interval(1 - loss.estimate, max(0.0, 1 - loss.high), 1 - loss.low, loss.df)
 
 
 def difference_interval(table: pd.DataFrame, structure: str, level: float = 0.95) -> Interval:

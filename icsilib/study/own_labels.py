@@ -1,6 +1,6 @@
 """Labels that several people drew on the same frames, from any annotation tool's files, in the shape of the study."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -57,21 +57,23 @@ def read_people(files: Sequence[Path], **options: Any) -> tuple[list[tuple[str, 
 
 
 def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabels:
-    """Outlines and tips of the frames that every person labelled in every round; other frames are left out.
+    """Outlines and tips of the rounds in which everybody labelled, and of the frames that all labelled in all of them.
 
-    `people` are as `read_people` gives them, `folder` holds the images. Raises `AnnotationError` where there are
-    fewer than two people, or fewer than two such frames.
+    `people` are as `read_people` gives them, `folder` holds the images. A frame on which a person marked nothing
+    counts as not labelled. Raises `AnnotationError` for fewer than two people or two such frames.
     """
     images, labels, names = _by_image(people)
-    turns = {turn for by_turn in labels.values() for turn in by_turn}
-    everybody, rounds = tuple(sorted({name for name, _ in people})), tuple(sorted({number for _, number in turns}))
-    whole = [key for key in sorted(labels) if len(labels[key]) == len(everybody) * len(rounds)]
-    if len(everybody) < 2 or len(whole) < 2:
+    everybody = tuple(sorted({name for name, _ in people}))
+    rounds = _rounds_of_all(labels, everybody)
+    wanted = {(name, number) for name in everybody for number in rounds}
+    whole = [key for key in sorted(labels) if wanted <= labels[key].keys()]
+    if len(everybody) < 2 or not rounds or len(whole) < 2:
         raise AnnotationError(
-            f"{', '.join(everybody)}: {len(whole)} frames were labelled by everybody in every round; "
-            "two people and two frames at least are needed"
+            f"{', '.join(everybody)}: {len(whole) if rounds else 0} frames were labelled by everybody in the same "
+            "rounds; two people and two frames at least are needed"
         )
-    masks, points = _arrays([(images[key], labels[key]) for key in whole], everybody, rounds, names)
+    kept = [(images[key], {turn: labels[key][turn] for turn in sorted(wanted)}) for key in whole]
+    masks, points = _arrays(kept, everybody, rounds, names)
     return RepeatedLabels(
         name="own",
         about=_ABOUT.format(people=f"{len(everybody)} people", frames=len(whole), rounds=f"{len(rounds)} rounds"),
@@ -84,7 +86,14 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
         image=_picture(folder, images[whole[0]]),
         shown=0,
         published_as={name: name if name in _NAMES.values() else "oolemma" for name in [*masks, *points]},
+        left_out=len(images) - len(whole),
     )
+
+
+def _rounds_of_all(labels: Labels, people: tuple[str, ...]) -> tuple[int, ...]:
+    """The rounds in which every person labelled something."""
+    turns = {turn for by_turn in labels.values() for turn in by_turn}
+    return tuple(sorted(number for number in {number for _, number in turns} if {(p, number) for p in people} <= turns))
 
 
 def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labels, dict[int, str]]:
@@ -102,10 +111,22 @@ def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labe
                 raise AnnotationError(
                     f"{person}: {image.file_name} has another size for another person; label the same"
                 )
-        for label in dataset.annotations:
-            by_turn = labels.setdefault(keys[label.image_id], {})
-            by_turn.setdefault((person, label.round or 1), []).append(label)
+        for key, turn, found in _turns(person, dataset, keys):
+            if turn in labels.setdefault(key, {}):
+                raise AnnotationError(
+                    f"{person}: round {turn[1]} of {key} is in two files; say which round each file is "
+                    "(icsi data convert --round)"
+                )
+            labels[key][turn] = found
     return images, labels, names
+
+
+def _turns(person: str, dataset: Dataset, keys: dict[int, str]) -> Iterator[tuple[str, Turn, list[Annotation]]]:
+    """The labels of one file by image and turn."""
+    found: dict[tuple[str, Turn], list[Annotation]] = {}
+    for label in dataset.annotations:
+        found.setdefault((keys[label.image_id], (person, label.round or 1)), []).append(label)
+    yield from ((key, turn, labels) for (key, turn), labels in found.items())
 
 
 def _key(image: Image, with_folder: bool) -> str:

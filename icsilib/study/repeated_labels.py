@@ -55,6 +55,7 @@ class RepeatedLabels:
     shown: int
     published_as: dict[str, str]  # structure → row of the paper's Table 1 to set beside it
     not_repeated: tuple[str, ...] = ()  # people whose rounds are copies of one file
+    left_out: int = 0  # frames that not everybody labelled in every round
 
     def pairs(self) -> pd.DataFrame:
         """Inter and intra pairs of all structures; the intra pairs of copied files are left out."""
@@ -90,10 +91,15 @@ class RepeatedLabels:
         )
 
     def scalars(self) -> dict[str, NDArray[np.float64]]:
-        """Labels as numbers (A, R, F): equivalent radius of a region in px, coordinates of a point in px."""
+        """Labels as numbers (A, R, F'): equivalent radius of a region in px, coordinates of a point in px.
+
+        F' leaves out the frames on which some label of the structure is missing.
+        """
         found = {f"{s} radius": np.sqrt(masks.sum(axis=(3, 4)) / np.pi) for s, masks in self.masks.items()}
+        found = {name: radii[..., (radii > 0).all(axis=(0, 1))] for name, radii in found.items()}
         for structure, points in self.points.items():
-            found |= {f"{structure} {axis}": points[..., i] for i, axis in enumerate("xy")}
+            whole = points[:, :, ~np.isnan(points).any(axis=(0, 1, 3))]
+            found |= {f"{structure} {axis}": whole[..., i] for i, axis in enumerate("xy")}
         return found
 
 
@@ -106,7 +112,13 @@ def read_labels(dataset: str, seed: int) -> RepeatedLabels:
     if Path(dataset).is_file():
         from icsilib.study.own_labels import own_labels, read_people
 
-        return own_labels(read_people([Path(dataset)])[0], Path(dataset).parent)
+        labels = own_labels(read_people([Path(dataset)])[0], Path(dataset).parent)
+        if len(labels.people) < 3 or len(labels.rounds) < 2:
+            raise ValueError(
+                f"{dataset}: {len(labels.people)} people labelled {len(labels.rounds)} rounds in common; "
+                "this chapter needs three people and two rounds, `icsi agree outlines` works with fewer"
+            )
+        return labels
     raise ValueError(f'dataset is {dataset!r}; it must be "simulated", "bu-bil" or a file of annotations')
 
 

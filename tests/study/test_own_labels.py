@@ -1,0 +1,150 @@
+"""Several people's own labels: agreement and consensus of squares whose overlaps are counted by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from icsilib.cli import app
+from icsilib.data.annotations import (
+    NEEDLE,
+    OOLEMMA,
+    SPERM,
+    AnnotationError,
+    Dataset,
+    Image,
+    box_annotation,
+    polygon_annotation,
+    read_coco,
+    tip_annotation,
+    write_coco,
+)
+from icsilib.study.own_labels import own_labels, read_people
+from icsilib.study.repeated_labels import read_labels
+
+# Squares of 100 px shifted to the right by so much overlap in 80, 70 and 50 columns; tips lie 5, √73 and 12 px apart.
+PEOPLE = {"ada": (0, (300, 300)), "ben": (20, (303, 304)), "eve": (50, (300, 312))}
+IOU = {("ada", "ben"): 80 / 120, ("ada", "eve"): 50 / 150, ("ben", "eve"): 70 / 130}
+TIPS = {("ada", "ben"): 5.0, ("ada", "eve"): 12.0, ("ben", "eve"): 73**0.5}
+
+
+def outlines(names="ada ben eve", rounds=(1, 2), frames=3, moved=0):
+    """Labels of squares and tips; in round 2 they stand (frame number · `moved`) px lower."""
+    images = [Image(id=f, file_name=f"f{f}.png", width=512, height=512) for f in range(1, frames + 1)]
+    labels = []
+    for name, number, image in [(n, r, i) for n in names.split() for r in rounds for i in images]:
+        right, (x, y) = PEOPLE[name]
+        down = (number - 1) * moved * image.id
+        corners = np.array([[0, 0], [100, 0], [100, 100], [0, 100]]) + [100.0 + right, 100.0 + down]
+        who = {"annotator": name, "round": number}
+        labels.append(polygon_annotation(len(labels) + 1, image.id, OOLEMMA, [corners], **who))
+        labels.append(tip_annotation(len(labels) + 1, image.id, (x, y + down), **who))
+    return Dataset(images=images, annotations=labels, categories=[OOLEMMA, NEEDLE])
+
+
+def icsi(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    return result.exit_code, result.output
+
+
+@pytest.fixture(name="saved")
+def saved_(tmp_path):
+    def save(name: str, dataset: Dataset) -> Path:
+        write_coco(dataset, tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def test_three_people_in_three_files_give_the_counted_pairs(saved, tmp_path):
+    files = [saved(f"{name}.json", outlines(name, moved=1)) for name in PEOPLE]
+    code, text = icsi("agree", "outlines", *files, "--table", tmp_path / "pairs.csv")
+    assert (code, "3 people, round 1, round 2: 3 frames" in text, "no interval" in text) == (0, True, False), text
+    pairs = pd.read_csv(tmp_path / "pairs.csv")
+    means = pairs[pairs["kind"] == "inter"].groupby(["structure", "annotator_a", "annotator_b"])["value"].mean()
+    for expected, structure in ((IOU, "oolemma"), (TIPS, "needle")):
+        assert means[structure].to_dict() == pytest.approx(expected)
+    within = pairs[pairs["kind"] == "intra"].groupby(["structure", "frame"])["value"].mean()
+    assert within["needle"].to_list() == pytest.approx([1, 2, 3])  # each frame's labels were moved by as much
+    assert within["oolemma"].to_list() == pytest.approx([99 / 101, 98 / 102, 97 / 103])
+
+
+def test_two_people_have_means_but_no_intervals_and_a_chapter_that_says_so(saved):
+    file = saved("two.json", outlines("ada ben", moved=1))
+    code, text = icsi("agree", "outlines", file)
+    assert (code, "0.6667" in text, "no interval" in text) == (0, True, True), text
+    with pytest.raises(ValueError, match="needs three people and two rounds"):
+        read_labels(str(file), seed=0)
+
+
+def test_people_who_repeat_themselves_exactly_have_no_interval_of_that(saved):
+    code, text = icsi("agree", "outlines", saved("same.json", outlines()))
+    row = next(line.split() for line in text.splitlines() if "intra" in line and "IoU" in line)
+    assert (code, row[-6:-4], row[-2:]) == (0, ["0.0000", "9"], ["NaN", "NaN"]), text
+
+
+def test_a_round_or_frame_that_somebody_left_out_is_left_out_and_counted(saved):
+    files = [saved(f"{name}.json", outlines(name)) for name in ("ada", "ben")]
+    files.append(saved("eve.json", outlines("eve", rounds=(1,), frames=2)))
+    labels = own_labels(read_people(files)[0], files[0].parent)
+    assert (labels.rounds, labels.frames, labels.left_out) == (("round 1",), ("f1", "f2"), 1)
+    code, text = icsi("agree", "outlines", *files)
+    assert (code, "1 frames left out" in text, "intra" in text) == (0, True, False), text
+
+
+def test_faulty_labels_of_one_file_are_skipped_and_counted(saved):
+    files = [saved(f"{name}.json", outlines(name)) for name in PEOPLE]
+    content = json.loads(files[2].read_text())
+    content["annotations"][0]["segmentation"] = [[1, 1, 5, 5]]  # two corners; the tip of that frame stays
+    files[2].write_text(json.dumps(content))
+    code, text = icsi("agree", "outlines", *files)
+    assert (code, "11 of 12 objects kept" in text) == (0, True), text
+    pairs = own_labels(read_people(files)[0], files[0].parent).pairs()
+    first = pairs[(pairs["frame"] == "f1") & (pairs["round_a"] == "round 1") & (pairs["structure"] == "oolemma")]
+    found = first[first["kind"] == "inter"].set_index(["annotator_a", "annotator_b"])["value"].to_dict()
+    assert found == pytest.approx(IOU | {("ada", "eve"): 0, ("ben", "eve"): 0})  # she has no outline there
+
+
+def test_one_round_in_two_files_is_refused(saved):
+    files = [saved("monday.json", outlines("ada")), saved("tuesday.json", outlines("ada"))]
+    with pytest.raises(AnnotationError, match="ada: round 1 of f1 is in two files.*--round"):
+        own_labels(read_people(files)[0], files[0].parent)
+
+
+def test_an_unmarked_tip_leaves_its_frame_out_of_the_coordinates(saved):
+    dataset = outlines(frames=3)
+    dataset.annotations[1].keypoints = [0, 0, 0]  # ada's tip of frame 1
+    labels = read_labels(str(saved("all.json", dataset)), seed=0)
+    shapes = {name: values.shape for name, values in labels.scalars().items()}
+    assert shapes == {"oolemma radius": (3, 2, 3), "needle x": (3, 2, 2), "needle y": (3, 2, 2)}
+    assert labels.scalars()["oolemma radius"][0, 0, 0] == pytest.approx((100 * 100 / np.pi) ** 0.5)
+
+
+def boxes(*x):
+    """One image with boxes of 20 × 20 px that begin at x."""
+    labels = [box_annotation(n, 1, SPERM, (left, 10, 20, 20)) for n, left in enumerate(x, start=1)]
+    return Dataset(
+        images=[Image(id=1, file_name="a.png", width=200, height=60)], annotations=labels, categories=[SPERM]
+    )
+
+
+def test_boxes_of_three_readers_give_their_mean_and_each_readers_score(saved, tmp_path):
+    files = [saved("ada.json", boxes(10)), saved("ben.json", boxes(14)), saved("eve.json", boxes(100))]
+    code, text = icsi("agree", "boxes", *files, "--out", tmp_path / "agreed.json")
+    assert code == 0, text
+    assert [label.bbox for label in read_coco(tmp_path / "agreed.json").annotations] == [[12, 10, 20, 20]]
+    assert "consensus: 1 boxes on 1 images" in text and "1 boxes without enough votes" in text
+    against_all = [line.split() for line in text.splitlines() if "consensus of all" in line]
+    assert [(row[0], row[5:9]) for row in against_all] == [
+        ("ada", ["1", "1", "1.0", "1.0"]),
+        ("ben", ["1", "1", "1.0", "1.0"]),
+        ("eve", ["1", "1", "0.0", "0.0"]),
+    ], text
+
+
+def test_more_votes_than_readers_are_refused(saved):
+    code, text = icsi("agree", "boxes", saved("ada.json", boxes(10)), saved("ben.json", boxes(14)), "--votes", 3)
+    assert (code, text.splitlines()[-1]) == (1, "Error: votes=3 of 2 readers; ask for as many as there are, or fewer")
