@@ -92,7 +92,10 @@ def test_benchmark_names_what_it_ran(trained):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["train", "DATA", "--out", "DATA/other", "--profile", "fast"], "choose paper, standard, quick"),
+        (
+            ["train", "DATA", "--out", "DATA/other", "--profile", "fast"],
+            "choose paper, standard, standard-biopsy",
+        ),
         (["evaluate", "DATA", "--part", "tests"], "part 'tests': unknown"),
         (["evaluate", "DATA/nowhere"], "no such file"),
         (["evaluate", "DATA", "--weights", "nobody"], "no such file; train one with"),

@@ -5,7 +5,7 @@ import pytest
 
 from icsilib.detection.dataset import LabelledImage
 from icsilib.detection.detector import Detections
-from icsilib.study.detection_scores import Tested, add_constants, add_scores
+from icsilib.study import detection_scores
 from icsilib.study.provenance import Results
 
 BOX = np.array([[10.0, 10.0, 20.0, 20.0]])
@@ -19,9 +19,9 @@ def image(number, phenotype):
 def test_scores_of_a_detector_that_finds_the_normal_sperm_and_nothing_else():
     images = [image(1, "normal"), image(2, "normal"), image(3, "deformed"), image(4, "")]
     found = {number: Detections(BOX, np.array([0.9])) for number in (1, 2)}
-    tested = Tested(images, found)
+    tested = detection_scores.Tested(images, found)
     results = Results("detection_evaluation", "quick", 0)
-    evaluated = add_scores(results, tested, tested, "phantom", "some.")
+    evaluated = detection_scores.add_scores(results, tested, tested, "phantom", "some.")
     values = {key: one.value for key, one in results.values.items()}
     assert values["some.ap50"] == pytest.approx(67 / 101)  # precision 1 up to a recall of two thirds
     assert values["some.ar100"] == pytest.approx(2 / 3)
@@ -36,7 +36,7 @@ def test_scores_of_a_detector_that_finds_the_normal_sperm_and_nothing_else():
 
 def test_what_the_measures_are_made_of():
     results = Results("detection_evaluation", "quick", 0)
-    add_constants(results)
+    detection_scores.add_constants(results)
     assert {key: one.value for key, one in results.values.items()} == {
         "ap.iou": 0.5,
         "ar.thresholds": 10,
