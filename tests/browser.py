@@ -18,6 +18,10 @@ QUIET = ["--disable-background-networking", "--disable-component-update", "--dis
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the PATH")
 
 
+class Refused(RuntimeError):
+    """The browser could not do what it was asked, such as to evaluate in a page that it is just leaving."""
+
+
 class Tab:
     """One tab; `events` are those that came while the last call was answered."""
 
@@ -34,6 +38,8 @@ class Tab:
         while True:
             message = json.loads(self.socket.recv())
             if message.get("id") == self.number:
+                if "error" in message:
+                    raise Refused(f"{method}: {message['error']['message']}")
                 return message.get("result", {})
             self.events.append(message)
 
@@ -47,6 +53,19 @@ class Tab:
         """Everything that happened while a page loaded, its formulas were typeset, and a moment after."""
         self.call("Page.navigate", url=address.as_uri() if isinstance(address, Path) else address)
         return list(self.events) + self.settle()
+
+    def follow(self, link: str) -> list[dict[str, Any]]:
+        """Click the link that an expression gives, wait until the browser has left for it, and `settle` there."""
+        goal = self.evaluate(f"{link}.href")
+        self.evaluate(f"{link}.click()")
+        for _ in range(200):
+            try:
+                if self.evaluate("location.href") == goal:
+                    break
+            except Refused:
+                pass  # on the way
+            time.sleep(0.05)
+        return self.settle()
 
     def settle(self) -> list[dict[str, Any]]:
         """Wait until the page that is being opened is complete; what happened meanwhile."""
@@ -76,7 +95,8 @@ class Tab:
 def browser(home: Path) -> Iterator[Tab]:
     """A browser with its settings in `home`, ended on leaving."""
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={home}"]
-    process = subprocess.Popen([str(BROWSER), *options, *QUIET], stderr=subprocess.DEVNULL)
+    # An empty first page: the browser's own one would go on loading its parts while the first tested page opens.
+    process = subprocess.Popen([str(BROWSER), *options, *QUIET, "about:blank"], stderr=subprocess.DEVNULL)
     try:
         yield Tab(_address(home / "DevToolsActivePort"))
     finally:

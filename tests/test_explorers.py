@@ -1,13 +1,17 @@
 """The pages' explorers, run in a real browser from the file system, compute what the library computes."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from browser import Tab, browser, complaints, needs_browser, requested
 
+from icsilib.detection.evaluation import Matched, f_measure, operating_point
+from icsilib.detection.workload import workload
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence
 from icsilib.segmentation.losses import euclidean_loss, js_loss
 from icsilib.study.order import ROOT
@@ -108,3 +112,26 @@ def test_the_dsnt_explorer_answers_to_clicks_and_keys(tab: Tab, tmp_path: Path) 
         place = {"x": left + width * 0.75, "y": top + width * 0.5, "button": "left", "clickCount": 1}
         tab.call("Input.dispatchMouseEvent", type=kind, **place)
     assert shown(tab)["coordinate"] == pytest.approx([0.5, 0], abs=0.02)
+
+
+@needs_browser
+@pytest.mark.parametrize("threshold", [0.12, 0.46, 0.8])
+def test_the_threshold_explorer_computes_what_the_library_does(tab: Tab, tmp_path: Path, threshold: float) -> None:
+    page = html_of("explore-threshold", tmp_path)
+    events = tab.open(page)
+    assert (requested(events), complaints(events)) == ([], [])
+    put(tab, {"threshold": threshold})
+    found = {name: number for name, [number] in shown(tab).items()}
+    [table] = re.findall(r'application/json">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    images = json.loads(table)
+    rows = [(place, *box) for place, image in enumerate(images) for box in image["boxes"]]
+    image, score, right = (np.array(column) for column in zip(*rows, strict=True))
+    sperm = np.array([each["sperm"] for each in images])
+    point = operating_point(Matched(image, score, right.astype(bool), sperm), threshold)
+    best = np.array([max((box[0] for box in each["boxes"]), default=0) for each in images])
+    work = workload(best >= threshold, sperm)
+    assert found["shown"] == (score >= threshold).sum()
+    assert found["right"] + found["missed"] == sperm.sum()
+    scores = [point.precision, point.recall, point.matched_f1, f_measure(point.precision, point.recall, 2)]
+    names = ("precision", "recall", "f1", "f2", "saved", "sensitivity", "spermseen")
+    assert [found[name] for name in names] == pytest.approx([*scores, *work], abs=1e-6)

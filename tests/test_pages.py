@@ -108,8 +108,7 @@ def test_a_row_of_the_ledger_leads_to_its_cell_and_its_results(tab: Tab, pages: 
         assert not anchor or f'id="{anchor}"' in Path(page).read_text(encoding="utf-8"), cell
         assert Path(results.removeprefix("file://")).is_file(), results
     chosen = f"{rows}.map(row => row.cells[5].querySelectorAll('a')).find(a => a.length && a[0].hash)"
-    tab.evaluate(f"{chosen}[0].click()")
-    tab.settle()
+    tab.follow(f"{chosen}[0]")
     assert tab.evaluate("!!document.querySelector(':target')")
     tab.open(ledger)
     events = tab.open(tab.evaluate(f"{chosen}[1].href"))

@@ -2,7 +2,7 @@ import json
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icsilib.data.annotations import Dataset, Image
@@ -39,6 +39,7 @@ def test_strata_are_spread_over_the_parts():
             assert abs(Counter(kit[group] for group in getattr(split, part))["red"] - share) <= 1
 
 
+@settings(deadline=None)
 @given(st.sets(st.text(min_size=1), min_size=3, max_size=40), st.integers(0, 2**32), st.data())
 def test_every_group_is_in_exactly_one_part(groups, seed, data):
     train = data.draw(st.integers(0, len(groups)))
