@@ -20,6 +20,7 @@ from icsilib.data.annotations import mask_of
 from icsilib.data.manifest import available, fetch
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.segmentation import Segmenter, load
+from icsilib.segmentation.augmentation import KINDS
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.evaluation import by_group, frame_table, iou, speed
 from icsilib.segmentation.export import with_openvino
@@ -110,6 +111,7 @@ def training(log: pd.DataFrame, profile: str, about: dict[str, Any]) -> Results:
     minutes = log["seconds"].sum() / 60
     results.add("training.minutes", minutes, unit="min", method=f"steps, validation left out; {about['hardware']}")
     results.add("training.epochs", len(log))
+    results.add("augmentation.kinds", len(KINDS), method="counted in the code")
     results.add("waiting_for_data", log["waiting_for_data"].mean(), method="share of each step")
     results.add("friction.mean", log["friction"].mean(), method="ξ of diffGrad")
     return results
