@@ -110,7 +110,11 @@ def convert(
     options = reading_options(label, default_label, images, size) | {"annotator": annotator, "round": round}
     try:
         dataset, report = read_annotations(source, format, **options)
-        dataset = with_names_from(dataset, images or (source if source.is_dir() else source.parent), out.parent)
+        place = images or (source if source.is_dir() else source.parent)
+        if images or place.resolve().is_relative_to(out.parent.resolve()):
+            dataset = with_names_from(dataset, place, out.parent)
+        else:
+            typer.echo(f"File names stay as {source} has them, since it is not below {out.parent}.", err=True)
         if folder_is:
             dataset = grouped_by_folder(dataset, folder_is)
         write_coco(dataset, out)

@@ -49,9 +49,8 @@ def test_a_trained_model_can_be_trained_on(trained, tmp_path):
 
 def test_evaluation_prints_and_writes_scores(trained, tmp_path):
     weights = trained / "run" / "weights.safetensors"
-    result = run(
-        "evaluate", trained, "--weights", weights, "--table", tmp_path / "t.csv", "--results", tmp_path / "r.json"
-    )
+    files = ("--table", tmp_path / "t.csv", "--results", tmp_path / "r.json")
+    result = run("evaluate", trained, "--weights", weights, *files, "--origin", "drawn")
     assert result.exit_code == 0, result.output
     assert "3 frames, 1 videos, 0 without oolemma, 1 without pipette, 1 without tip" in result.output
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 4
@@ -103,7 +102,8 @@ def test_ablation_runs_every_variant_once_a_seed(trained, tmp_path):
     ("words", "message"),
     [
         (("train", "{data}", "--out", "{out}", "--profile", "fast"), "profile 'fast': choose paper"),
-        (("evaluate", "{data}", "--part", "all"), "part 'all': choose train"),
+        (("evaluate", "{data}", "--part", "half"), "part 'half': choose train"),
+        (("evaluate", "{data}", "--results", "{out}/r.json"), "say with --origin what the frames are"),
         (("evaluate", "{data}", "--weights", "none.safetensors"), "none.safetensors: no such file"),
         (("benchmark", "--profile", "quick", "--engine", "tpu"), "engine 'tpu': choose torch or openvino"),
     ],
@@ -117,4 +117,4 @@ def test_mistakes_get_one_line(trained, tmp_path, words, message):
 
 def test_benchmark_of_a_profile():
     result = run("benchmark", "--profile", "quick", "--frames", "2")
-    assert "64 px, batch 1" in result.output
+    assert "96 px, batch 1" in result.output
