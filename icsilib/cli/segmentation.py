@@ -170,9 +170,7 @@ def repeat(
         add_scores(collected, frame_table(_segmenter(weights).model, test), "phantom", f"seed{seed}.")
         collected.add(f"seed{seed}.training.seconds", seconds, unit="s", method="steps, validation left out")
         collected.write(results)
-        typer.echo(
-            f"seed {seed}: " + ", ".join(f"{k} {v.value:.4g}" for k, v in collected.values.items() if "mean" in k)
-        )
+        typer.echo(f"seed {seed}: {_means(collected, f'seed{seed}.')}")
 
 
 @segment.command("predict")

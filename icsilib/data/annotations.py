@@ -196,6 +196,11 @@ def polygons_of(annotation: Annotation) -> list[Polygon]:
     return [np.asarray(ring, dtype=float).reshape(-1, 2) for ring in annotation.segmentation]
 
 
+def outlines_of(annotation: Annotation, height: int, width: int) -> list[Polygon]:
+    """The annotation's polygons; where it has a mask of (height, width) instead, the outlines of that."""
+    return polygons_of(annotation) or mask_to_polygons(mask_of(annotation, height, width))
+
+
 def tip_of(annotation: Annotation) -> NDArray[np.float64] | None:
     """The tip (x, y) in px of a needle annotation, or None where it was not labelled."""
     if not annotation.keypoints or annotation.keypoints[2] == 0:

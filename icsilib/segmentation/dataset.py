@@ -26,9 +26,7 @@ from icsilib.data.annotations import (
     Dataset,
     Image,
     Polygon,
-    mask_of,
-    mask_to_polygons,
-    polygons_of,
+    outlines_of,
     polygons_to_mask,
     read_coco,
     tip_of,
@@ -134,7 +132,7 @@ def _truth(image: Image, labels: list[Annotation], place: Geometry) -> tuple[Out
     for found, category in zip(rings, _CATEGORIES, strict=True):
         for label in labels:
             if label.category_id == category.id:
-                polygons = polygons_of(label) or mask_to_polygons(mask_of(label, image.height, image.width))
+                polygons = outlines_of(label, image.height, image.width)
                 found.extend(place.to_square(polygon) for polygon in polygons)
     tips = [tip for label in labels if label.category_id == NEEDLE.id and (tip := tip_of(label)) is not None]
     return rings, place.to_square(tips[0]) if tips else np.full(2, np.nan)

@@ -91,12 +91,8 @@ def run_ablation(
         for variant in VARIANTS:
             settings = base.with_(**variant.changes)
             frames = parts[settings.clip_limit]
-            name = (
-                f"{variant.factor}-{variant.level}-{seed}".replace(" ", "_")
-                .replace("λ", "lambda")
-                .replace("σ", "sigma")
-            )
-            weights = train(settings, frames["train"], frames["validation"], out / name, seed, "cpu", progress=False)
+            run = out / f"{variant.name}-{seed}"
+            weights = train(settings, frames["train"], frames["validation"], run, seed, "cpu", progress=False)
             table = frame_table(load(weights).model, frames["test"])
             scores = {column: summarise(table, column).mean for column in ("iou_oolemma", "iou_pipette", "tip_px")}
             yield {"factor": variant.factor, "level": variant.level, "seed": seed, **scores}

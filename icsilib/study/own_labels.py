@@ -15,9 +15,7 @@ from icsilib.data.annotations import (
     AnnotationError,
     Dataset,
     Image,
-    mask_of,
-    mask_to_polygons,
-    polygons_of,
+    outlines_of,
     polygons_to_mask,
     tip_of,
 )
@@ -153,7 +151,7 @@ def _arrays(
                 if (tip := tip_of(label)) is not None:
                     points.setdefault(name, np.full((*shape, 2), np.nan))[at] = place.to_square(tip)
                 elif label.segmentation is not None:
-                    rings = polygons_of(label) or mask_to_polygons(mask_of(label, image.height, image.width))
+                    rings = outlines_of(label, image.height, image.width)
                     drawn = polygons_to_mask([place.to_square(ring) for ring in rings], 512, 512)
                     masks.setdefault(name, np.zeros((*shape, 512, 512), dtype=bool))[at] |= drawn
     return masks, points
