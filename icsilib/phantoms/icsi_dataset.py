@@ -37,7 +37,7 @@ PUBLISHED_SPLIT = {"train": 130, "validation": 3, "test": 23}  # videos, paper A
 SOURCES = (  # the generator: every module of icsilib.phantoms that renders an ICSI frame
     "drawing.py",
     *(f"icsi/{name}.py" for name in ("ranges", "laboratory", "timeline", "scene", "shapes", "optics", "surroundings")),
-    *(f"icsi/{name}.py" for name in ("oocyte", "needle", "screen", "render")),
+    *(f"icsi/{name}.py" for name in ("oocyte", "needle", "debris", "screen", "render")),
 )
 
 

@@ -217,3 +217,24 @@ def test_a_tip_under_a_burnt_in_text_is_not_visible() -> None:
     assert len(covered) > 50
     assert all(video.screen.captioned(place) for place in covered)
     assert not video.screen.captioned(np.array([128.0, 128.0]))
+
+
+def test_debris_over_the_tip_hides_it_and_nothing_else_changes() -> None:
+    clear = replace(BENCH, clump_share=0.0, hard_share=0.0)
+    hidden = 0
+    for number in range(4):
+        video, same = (procedure(3, number, 128, replace(clear, clump_share=share), False) for share in (1.0, 0.0))
+        clump = video._clump
+        assert clump is not None
+        assert same._clump is None
+        for index in range(0, video.n_frames, 12):
+            frame, bare = video.frame(index), same.frame(index)
+            over = bare.tip is not None and clump.hides(bare.tip, index)
+            hidden += over
+            assert (frame.tip is None) == (bare.tip is None or over)
+            far = np.abs(frame.image.astype(int) - bare.image) > 2
+            outline = clump.at(index)
+            reach = 12 / video.um_per_px
+            inside = np.argwhere(far)[:, ::-1]
+            assert np.all((inside >= outline.min(axis=0) - reach) & (inside <= outline.max(axis=0) + reach))
+    assert hidden > 2

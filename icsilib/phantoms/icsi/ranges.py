@@ -207,6 +207,10 @@ class IcsiRanges:
     debris: Range = (0, 7)
     debris_radius: Range = (0.8, 4.0)
     debris_level: Range = (-0.3, 0.25)
+    clump_share: float = 0.08  # procedures in which a clump of debris drifts over the needle's tip
+    clump_radius: Range = (5.0, 11.0)
+    clump_drift: float = 0.35  # µm a frame, standard deviation along each axis
+    clump_level: Range = (0.1, 0.4)
     caption_share: float = 0.12  # procedures with a burnt-in caption
     round_field_share: float = 0.06  # procedures whose field stop darkens the corners
     field_stop: Range = (0.42, 0.62)  # radius of the field stop, of the side

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.phantoms.drawing import Picture
+from icsilib.phantoms.icsi.debris import Clump, add_particles, draw_clump
 from icsilib.phantoms.icsi.laboratory import KITS, OPERATORS
 from icsilib.phantoms.icsi.needle import needle_layer, sperm, tip_contrast
 from icsilib.phantoms.icsi.oocyte import Texture, add_oocyte, draw_texture
@@ -15,7 +16,7 @@ from icsilib.phantoms.icsi.optics import Look, camera, draw_look, empty_field, s
 from icsilib.phantoms.icsi.ranges import IcsiRanges
 from icsilib.phantoms.icsi.scene import Points, Scene, clip_to_box, draw_scene
 from icsilib.phantoms.icsi.screen import Screen, draw_box, draw_captions
-from icsilib.phantoms.icsi.shapes import add_spot, simplified
+from icsilib.phantoms.icsi.shapes import simplified
 from icsilib.phantoms.icsi.surroundings import add_cumulus, add_neighbours, add_pipette, add_well
 from icsilib.phantoms.icsi.timeline import Timeline, draw_timeline, without_needle
 
@@ -77,7 +78,7 @@ class Procedure:
         if not 0 <= index < self.n_frames:
             raise IndexError(f"{self.video_id} has frames 0 to {self.n_frames - 1}, not {index}")
         scene, time, box = self.scene_at(index), self.timeline, self.screen.box
-        tip = scene.tip_at(time.tip[index]) + time.tremor[index] / scene.um_per_px * (time.tip[index] < 0.9)
+        tip = self._tip_at(index)
         oolemma = scene.oolemma(time.indentation[index])
         outline = clip_to_box(oolemma, box)
         if outline is None:
@@ -86,7 +87,9 @@ class Procedure:
         needle = needle_layer(scene, self.look, time, index, tip, oolemma) if time.shown[index] > 0 else None
         if needle is not None:
             image += needle
-        self._add_debris(image, index)
+        add_particles(image, self._rng(7), index, self.um_per_px, self.look, self.ranges)
+        if self._clump is not None:
+            self._clump.cover(image, index, self.look, 1.2 / self.um_per_px)
         image *= self._shading
         levels = camera(image, self.look, self._rng(2, index) if self.noise else None, time.focus[index])
         self.screen.draw_on(levels)
@@ -115,6 +118,11 @@ class Procedure:
         """The scene where the drifting stage has it in frame `index`."""
         return self.scene.moved(self._drift[index])
 
+    def _tip_at(self, index: int) -> Points:
+        """Where the needle's tip is in frame `index`, seen or not."""
+        scene, time = self.scene_at(index), self.timeline
+        return scene.tip_at(time.tip[index]) + time.tremor[index] / scene.um_per_px * (time.tip[index] < 0.9)
+
     @cached_property
     def _drift(self) -> NDArray[np.int64]:
         """Whole px (frames, 2) by which the stage has moved."""
@@ -136,9 +144,11 @@ class Procedure:
         return wide[top : top + self.size, left : left + self.size].copy()
 
     def _tip_visible(self, image: Picture, needle: Picture, tip: Points, index: int) -> bool:
-        """Whether a person could place the tip: in view with some needle behind it, under no text, with contrast."""
+        """Whether a person could place the tip: in view with some needle behind it, not covered, with contrast."""
         back = tip - self.scene.u * self.ranges.needle_in_view / self.um_per_px
         if not (self.screen.shows(tip) and self.screen.shows(back)) or self.screen.captioned(tip):
+            return False
+        if self._clump is not None and self._clump.hides(tip, index):
             return False
         ranges, blur = self.ranges, self.look.defocus * self.timeline.focus[index]
         reach = max(3.0, ranges.needle_in_view / self.um_per_px)
@@ -201,13 +211,14 @@ class Procedure:
     def _texture(self) -> Texture:
         return draw_texture(self._rng(6), self._wide, self.look, self.ranges)
 
-    def _add_debris(self, image: Picture, index: int) -> None:
-        """Particles that drift through the medium."""
-        rng = self._rng(7)
-        for _ in range(int(rng.integers(int(self.ranges.debris[0]), int(self.ranges.debris[1]) + 1))):
-            place = rng.uniform(0, self.size, 2) + rng.normal(0, 0.15, 2) * index * self.size / 512
-            radius = rng.uniform(*self.ranges.debris_radius) / self.um_per_px
-            add_spot(image, place, radius, rng.uniform(*self.ranges.debris_level), self.look.direction)
+    @cached_property
+    def _clump(self) -> Clump | None:
+        """Debris that hides the needle's tip for a while, in a few procedures."""
+        rng, shown = self._rng(10), np.flatnonzero(self.timeline.shown > 0)
+        if rng.random() >= self.ranges.clump_share or not len(shown):
+            return None
+        index = int(rng.choice(shown))
+        return draw_clump(rng, self._tip_at(index), index, self.um_per_px, self.ranges)
 
 
 def procedure(
