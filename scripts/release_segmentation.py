@@ -22,14 +22,14 @@ from icsilib.files import sha256_of, write_text_atomic
 from icsilib.segmentation import Segmenter, load
 from icsilib.segmentation.augmentation import KINDS
 from icsilib.segmentation.dataset import load_frames
-from icsilib.segmentation.evaluation import by_group, frame_table, iou, speed
+from icsilib.segmentation.evaluation import frame_table, iou, speed
 from icsilib.segmentation.export import with_openvino
 from icsilib.segmentation.nested_unet import parameter_count
 from icsilib.segmentation.settings import stages
 from icsilib.segmentation.training import WEIGHTS, read_log
 from icsilib.segmentation.weights import REFERENCE, save_weights
 from icsilib.study.provenance import ROOT, Results
-from icsilib.study.segmentation_scores import add_scores, add_speed
+from icsilib.study.segmentation_scores import add_groups, add_scores, add_speed
 
 CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-8")
 
@@ -73,8 +73,7 @@ def evaluate(
     add_scores(results, wider, "phantom", "with_hard_scenes.")
     add_speed(results, speed(model))
     add_speed(results, speed(with_openvino(model)), "openvino")
-    for group in ("kit", "operator", "phase"):
-        results.add_table(f"by_{group}", by_group(table, group).reset_index().to_dict("records"))
+    add_groups(results, table, "kit", "operator", "phase")
     if available("embryo"):
         overlaps = embryo_overlaps(model)
         facts = {"unit": "IoU", "n": len(overlaps), "n_of": "frames", "data": "embryo"}

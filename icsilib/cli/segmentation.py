@@ -30,7 +30,7 @@ Engine = Annotated[str, typer.Option(help="What runs the network: torch or openv
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run; continued when it holds a part of it.")],
-    profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    profile: Annotated[str, typer.Option(help="quick, scratch, standard or paper.")] = "quick",
     epochs: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
     start_from: Annotated[
@@ -99,16 +99,15 @@ def _write_scores(
     path: Path, segmenter: "Segmenter", table: "pd.DataFrame", data: Path, part: str, origin: str
 ) -> None:
     from icsilib.files import sha256_of
-    from icsilib.segmentation.evaluation import by_group, speed
+    from icsilib.segmentation.evaluation import speed
     from icsilib.study.provenance import Results
-    from icsilib.study.segmentation_scores import add_scores, add_speed
+    from icsilib.study.segmentation_scores import add_groups, add_scores, add_speed
 
     results = Results("segmentation_evaluation", segmenter.settings.profile, None, training=segmenter.training)
     results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
     add_scores(results, table, origin)
     add_speed(results, speed(segmenter))
-    for group in ("kit", "operator"):
-        results.add_table(f"by_{group}", by_group(table, group).reset_index().to_dict("records"))
+    add_groups(results, table, "kit", "operator")
     results.write(path)
 
 
@@ -149,7 +148,7 @@ def repeat(
     data: Data,
     runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
     results: Annotated[Path, typer.Option(help="File for the scores of all seeds, JSON.")],
-    profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    profile: Annotated[str, typer.Option(help="quick, scratch, standard or paper.")] = "quick",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings, with seeds 0, 1, …")] = 3,
 ) -> None:
     """Train one profile with several seeds on the same data, and score every one on the test videos."""

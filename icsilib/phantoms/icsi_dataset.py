@@ -60,8 +60,8 @@ ICSI_PROFILES = {
 # teach more than few videos in full. `paper` is the published sampling. `standard` trains the model that
 # the study ships, which is to meet photographs of other laboratories; hence its hard scenes.
 ICSI_TRAINING = {
-    "quick": IcsiData(videos=900, size=256, every=40),
-    "standard": IcsiData(videos=2000, size=256, every=50, hard=0.36),
+    "quick": IcsiData(videos=400, size=256, every=40),
+    "standard": IcsiData(videos=3000, size=256, every=30, hard=0.36),
     "paper": IcsiData(),
 }
 

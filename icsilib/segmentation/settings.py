@@ -18,7 +18,7 @@ class Settings:
     """A model, its input and its training. Defaults are the paper's wherever it says."""
 
     profile: str
-    after: str | None = None  # profile whose finished weights this one begins with; None for random ones
+    after: str | None = None  # profile whose finished weights this one begins with, or "shipped"; None for random ones
     # what the network sees, §2.1
     size: int = 512  # px, side of the square input
     clip_limit: float | None = 2.0  # of CLAHE; None leaves CLAHE out (open)
@@ -74,20 +74,27 @@ def from_record(record: dict[str, Any]) -> Settings:
 
 _SMALL = Settings("", widths=(16, 32, 64, 128), heatmap_level=1, learning_rate=4e-3, warm_up=50, averaging=0.995)
 _GOES_ON = {"batch_size": 8, "learning_rate": 2e-3}
+SHIPPED = "shipped"  # instead of a profile: the weights of the library
 
 # Off the GPU a profile goes on from the weights of a smaller size: what a frame shows is learnt where a step is cheap,
-# where exactly it lies at the larger size.
+# where exactly it lies at the larger size. `quick` goes on from the shipped weights, as somebody with videos of their
+# own would; `scratch` is what a few minutes give from random ones.
 PROFILES = {
     "paper": Settings("paper", workers=8),
     "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
     "standard-96": _SMALL.with_(profile="standard-96", size=96, epochs=4, after="standard-64", **_GOES_ON),
-    "standard": _SMALL.with_(profile="standard", size=128, epochs=4, after="standard-96", **_GOES_ON),
-    "quick-64": _SMALL.with_(profile="quick-64", size=64, batch_size=16, epochs=3, averaging=0.98),
-    "quick": _SMALL.with_(profile="quick", size=96, epochs=2, averaging=0.98, after="quick-64", **_GOES_ON),
+    "standard-128": _SMALL.with_(profile="standard-128", size=128, epochs=4, after="standard-96", **_GOES_ON),
+    "standard": _SMALL.with_(profile="standard", size=128, epochs=5, after="standard-128", **_GOES_ON),
+    "quick": _SMALL.with_(
+        profile="quick", size=128, epochs=2, batch_size=8, learning_rate=5e-4, averaging=0.98, after=SHIPPED
+    ),
+    "scratch-64": _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
+    "scratch": _SMALL.with_(profile="scratch", size=96, epochs=2, averaging=0.98, after="scratch-64", **_GOES_ON),
 }
 
 
 def stages(profile: str) -> list[Settings]:
     """The profiles that are trained one after the other, each from the weights of the one before; `profile` is last."""
     settings = PROFILES[profile]
-    return [settings] if settings.after is None else [*stages(settings.after), settings]
+    begins = settings.after is None or settings.after == SHIPPED
+    return [settings] if begins else [*stages(str(settings.after)), settings]

@@ -41,8 +41,8 @@ from icsilib.segmentation.evaluation import frame_table
 from icsilib.segmentation.losses import Target, total_loss
 from icsilib.segmentation.nested_unet import NestedUNet
 from icsilib.segmentation.optim import DiffGrad
-from icsilib.segmentation.settings import Settings, as_record
-from icsilib.segmentation.weights import load, save_weights
+from icsilib.segmentation.settings import SHIPPED, Settings, as_record
+from icsilib.segmentation.weights import REFERENCE, load, save_weights
 
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
@@ -139,8 +139,11 @@ def train_stages(
 
     `frames` gives a part of the split as a stage preprocesses it: `load_frames` with the data filled in. The last
     stage's run is `out` itself, an earlier one's the folder of its profile's name in it; the first begins with
-    `start_from`; `how` goes to `train`. Finished stages are not repeated.
+    `start_from`, or with the shipped weights where its settings say so; `how` goes to `train`. Finished stages are not
+    repeated.
     """
+    if start_from is None and stages[0].after == SHIPPED:
+        start_from = REFERENCE
     for settings, run in _runs(stages, out):
         if not (run / WEIGHTS).exists():
             training, validation = (frames(settings.preprocess, part) for part in ("train", "validation"))

@@ -164,13 +164,14 @@ def _plain(value: Any) -> Any:
 
 
 def source_digest(*packages: str) -> str:
-    """SHA-256 over the Python sources of the named packages or modules, e.g. `"icsilib.segmentation"`.
+    """SHA-256 over the Python sources and shipped weights of the named packages or modules, e.g. `"icsilib.data"`.
 
     A notebook puts it in the name of a folder of costly work, so that work done by older code is not reused.
     """
     digest = hashlib.sha256()
     for package in packages:
         place = ROOT.joinpath(*package.split("."))
-        for source in sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
+        inside = [path for path in place.rglob("*") if path.suffix in (".py", ".safetensors")]
+        for source in sorted(inside) if place.is_dir() else [place.with_suffix(".py")]:
             digest.update(source.relative_to(ROOT).as_posix().encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()

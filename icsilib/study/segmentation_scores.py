@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from icsilib.segmentation.evaluation import Score, Speed, presence_auc, summarise
+from icsilib.segmentation.evaluation import Score, Speed, by_group, presence_auc, summarise
 from icsilib.study.provenance import Results
 
 NAMES = {"oolemma.iou": "iou_oolemma", "pipette.iou": "iou_pipette", "tip": "tip_px", "tip.um": "tip_um"}
@@ -22,6 +22,12 @@ def add_scores(results: Results, table: pd.DataFrame, data: str, prefix: str = "
     for name in ("oolemma", "pipette"):
         false = int(table[f"false_{name}"].sum())
         results.add(f"{prefix}{name}.false_frames", false, n=len(table), n_of="frames", data=data)
+
+
+def add_groups(results: Results, table: pd.DataFrame, *groups: str) -> None:
+    """Add one table for each of the frame table's columns `groups`, such as kit: mean scores by its values."""
+    for group in groups:
+        results.add_table(f"by_{group}", by_group(table, group).reset_index().to_dict("records"))
 
 
 def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None:

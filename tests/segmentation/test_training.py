@@ -2,18 +2,21 @@ import csv
 import multiprocessing
 import signal
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from icsilib.checkpoints import CheckpointError, NonFiniteLossError
+from icsilib.checkpoints import CheckpointError, NonFiniteLossError, load_checkpoint
+from icsilib.files import sha256_of
 from icsilib.segmentation import training
 from icsilib.segmentation.dataset import load_frames
-from icsilib.segmentation.settings import PROFILES, Settings, as_record, from_record
+from icsilib.segmentation.settings import PROFILES, SHIPPED, Settings, as_record, from_record
 from icsilib.segmentation.settings import stages as profile_stages
 from icsilib.segmentation.training import learning_rate, moving_average, read_log, train, train_stages
+from icsilib.segmentation.weights import REFERENCE, load
 
 from .drawn import write_drawn_dataset
 
@@ -182,3 +185,15 @@ def test_profiles_end_with_themselves():
     for name, settings in PROFILES.items():
         assert profile_stages(name)[-1] is settings
         assert len({each.widths for each in profile_stages(name)}) == 1
+
+
+def test_a_stage_after_the_shipped_weights_begins_with_them(annotations, tmp_path):
+    shipped = load().settings
+    stage = shipped.with_(profile="own", after=SHIPPED, epochs=1, batch_size=2, augmentation=(), warm_up=0)
+    weights = train_stages([stage], partial(load_frames, annotations), tmp_path, accelerator="cpu", progress=False)
+    assert load_checkpoint(tmp_path / "checkpoint.safetensors")["start"] == sha256_of(REFERENCE)
+    moved = [
+        float((a - b).detach().abs().max())
+        for a, b in zip(load().model.parameters(), load(weights).model.parameters(), strict=True)
+    ]
+    assert 0 < max(moved) < 0.1
