@@ -63,6 +63,32 @@ def train(
     typer.echo(f"{trained.weights}: started from {trained.initialisation}, best validation AP at IoU 0.5 {best:.3f}")
 
 
+@detect.command("search")
+def search(
+    data: Data,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
+    results: Annotated[Path, typer.Option(help="File for the table, JSON; written anew after every candidate.")],
+    also: Annotated[
+        list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")
+    ] = None,
+) -> None:
+    """Train briefly with each of a few values of what paper B leaves open, and score it on the validation part."""
+    from icsilib.detection.search import CANDIDATES, SEARCHED
+    from icsilib.detection.search import search as run
+    from icsilib.detection.settings import as_record
+    from icsilib.files import sha256_of
+    from icsilib.study.provenance import Results
+
+    training = [image for folder in also or [] for image in _images(folder, "all")] + _images(data, "train")
+    collected, rows = Results("detection_search", "search", 0, settings=as_record(SEARCHED)), []
+    collected.data |= {folder.name: sha256_of(folder / "annotations.json") for folder in [data, *(also or [])]}
+    for row in run(training, _images(data, "validation"), SEARCHED, CANDIDATES, runs, progress=True):
+        rows.append(row)
+        collected.add_table("runs", rows)
+        collected.write(results)
+        typer.echo(f"{len(rows)} of {len(CANDIDATES)}: {row}")
+
+
 @detect.command("evaluate")
 def evaluate(
     data: Data,

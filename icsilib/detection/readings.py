@@ -56,6 +56,8 @@ def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES
                 sizes = f"{image.width}×{image.height} px, for another reader {first.width}×{first.height} px"
                 raise AnnotationError(f"{reader}: image {image.file_name!r} is {sizes}; label the same image")
             by_reader[reader] = boxes[image.id]
+            if _elsewhere(first, image):
+                counts[f"{reader}: image taken for another reader's by its name, though in another folder"] += 1
     ordered = [found[key] for key in sorted(found)]
     images = tuple(image.model_copy(update={"id": number}) for number, (image, _) in enumerate(ordered, start=1))
     return Readings(tuple(sorted(datasets)), images, tuple(boxes for _, boxes in ordered), counts)
@@ -95,6 +97,11 @@ def _usable(record: Annotation, image: Image) -> tuple[list[float] | None, str]:
 def _key(image: Image, with_folder: bool) -> str:
     path = PurePosixPath(image.file_name.replace("\\", "/").casefold())
     return str(path.with_suffix("")) if with_folder else path.stem
+
+
+def _elsewhere(one: Image, other: Image) -> bool:
+    folders = {PurePosixPath(image.file_name.replace("\\", "/").casefold()).parent.name for image in (one, other)}
+    return len(folders - {""}) > 1
 
 
 def _repeats(keys: Sequence[str]) -> list[str]:

@@ -88,9 +88,9 @@ _BIOPSY = _WINDOWS.with_(initialisation="shipped", frozen_stages=4, empty_share=
 PROFILES = {
     "paper": Settings("paper"),
     # The reference run: first with the crowded set beside the biopsy images, then with the biopsy images alone.
-    "standard": _WINDOWS.with_(profile="standard", frozen_stages=4, steps=1300, validate_every=1300),
+    "standard": _WINDOWS.with_(profile="standard", frozen_stages=4, steps=3000, validate_every=1500),
     "standard-biopsy": _BIOPSY.with_(
-        profile="standard-biopsy", learning_rate=1e-4, warm_up=20, steps=160, validate_every=160
+        profile="standard-biopsy", learning_rate=1e-4, warm_up=20, steps=1500, validate_every=500
     ),
     # From scratch or from ImageNet a few minutes are not enough; this profile goes on from the shipped weights.
     "quick": _BIOPSY.with_(profile="quick", learning_rate=2e-5, warm_up=10, steps=40, validate_every=40),

@@ -62,6 +62,16 @@ def test_evaluation_writes_its_scores(trained, monkeypatch):
     assert values["recall_points"].value == 101
 
 
+def test_a_search_records_every_candidate_that_it_trained(trained, monkeypatch):
+    monkeypatch.setattr("icsilib.detection.search.SEARCHED", SMALL.with_(steps=2))
+    monkeypatch.setattr("icsilib.detection.search.CANDIDATES", {"base": {}, "gentle": {"learning_rate": 1e-4}})
+    table = trained / "search.json"
+    result = run("search", trained, "--runs", trained / "search", "--results", table)
+    assert result.exit_code == 0, result.output
+    rows = read_results(table).tables["runs"]
+    assert [(row["candidate"], row["changes"]) for row in rows] == [("base", ""), ("gentle", "learning_rate = 0.0001")]
+
+
 def test_training_takes_further_sets(trained):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "quick", SMALL)
