@@ -60,7 +60,7 @@ ABLATION = Settings(
     learning_rate=4e-3,
     warm_up=50,
     batch_size=16,
-    epochs=4,
+    epochs=6,
     averaging=0.98,
 )
 
