@@ -14,6 +14,9 @@ Format = Annotated[str | None, typer.Option(help="Format of the labels; default:
 Label = Annotated[list[str] | None, typer.Option(help="THEIRS=OURS, or THEIRS= to leave a label out.")]
 DefaultLabel = Annotated[str | None, typer.Option(help="Category of objects without a label.")]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images; default: beside the labels.")]
+SkipEmpty = Annotated[
+    bool, typer.Option("--skip-empty", help="Leave out images without objects that were perhaps not labelled.")
+]
 Size = Annotated[tuple[int, int] | None, typer.Option(help="Width and height in px, where unknown.")]
 Name = Annotated[str, typer.Argument(help="Name of a data set, as `icsi data list` shows it.")]
 
@@ -98,6 +101,7 @@ def convert(
     default_label: DefaultLabel = None,
     images: Images = None,
     size: Size = None,
+    skip_empty: SkipEmpty = False,
     annotator: Annotated[str | None, typer.Option(help="Who labelled, where SOURCE does not say.")] = None,
     round: Annotated[int | None, typer.Option(help="Labelling round, where SOURCE does not say.")] = None,
     folder_is: Annotated[Group | None, typer.Option(help="What the folder of an image names.")] = None,
@@ -107,9 +111,12 @@ def convert(
     from icsilib.data.own import grouped_by_folder, with_names_from
     from icsilib.data.readers import read_annotations
 
-    options = reading_options(label, default_label, images, size) | {"annotator": annotator, "round": round}
     try:
-        dataset, report = read_annotations(source, format, **options)
+        options = reading_options(label, default_label, images, size, skip_empty)
+        dataset, report = read_annotations(source, format, annotator=annotator, round=round, **options)
+        typer.echo("\n".join(report.lines()))
+        if not dataset.images:
+            fail(f"{source}: no image of it can be used, so nothing was written")
         place = images or (source if source.is_dir() else source.parent)
         if images or place.resolve().is_relative_to(out.parent.resolve()):
             dataset = with_names_from(dataset, place, out.parent)
@@ -117,19 +124,35 @@ def convert(
             typer.echo(f"File names stay as {source} has them, since it is not below {out.parent}.", err=True)
         if folder_is:
             dataset = grouped_by_folder(dataset, folder_is)
+            groups = sorted({str(getattr(image, folder_is)) for image in dataset.images})
+            typer.echo(f"{len(groups)} {folder_is}: {', '.join(groups)}")
         write_coco(dataset, out)
     except (AnnotationError, OSError) as error:
         fail(error)
-    typer.echo("\n".join(report.lines()))
 
 
 def reading_options(
-    label: list[str] | None, default_label: str | None, images: Path | None, size: tuple[int, int] | None
+    label: list[str] | None,
+    default_label: str | None,
+    images: Path | None,
+    size: tuple[int, int] | None,
+    skip_empty: bool = False,
 ) -> dict[str, Any]:
-    """The options of `read_annotations` from those of a command."""
+    """The options of `read_annotations` from those of a command; ends it where one of them cannot be meant so."""
+    for pair in label or ():
+        if "=" not in pair:
+            fail(f"--label {pair}: has no '='; write {pair}=sperm to rename it, {pair}= to leave it out")
+    if images is not None and not images.is_dir():
+        fail(f"--images {images}: no such folder")
     pairs = (pair.partition("=") for pair in label or ())
     labels = {theirs: ours or None for theirs, _, ours in pairs}
-    return {"labels": labels, "default_label": default_label, "images": images, "size": size}
+    return {
+        "labels": labels,
+        "default_label": default_label,
+        "images": images,
+        "size": size,
+        "skip_empty": skip_empty,
+    }
 
 
 @data.command("frames")
@@ -142,6 +165,9 @@ def frames(
     from icsilib.data.own import write_frames
     from icsilib.data.video import VideoError
 
+    stems = [video.stem for video in videos]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        fail(f"two videos are called {twice}, and their frames would share a folder; rename one of them")
     for video in videos:
         try:
             count = write_frames(video, out / video.stem, every)

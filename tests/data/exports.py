@@ -49,7 +49,11 @@ def label_studio() -> list[dict[str, Any]]:
     work = [{"id": 7, "completed_by": 3, "was_cancelled": False, "result": result}]
     return [
         {"id": 1, "data": {"image": "/data/upload/1/a.png"}, "annotations": work},
-        {"id": 2, "data": {"image": "/data/local-files/?d=set/b.png"}, "annotations": []},
+        {
+            "id": 2,
+            "data": {"image": "/data/local-files/?d=set/b.png"},
+            "annotations": [{"completed_by": 3, "result": []}],
+        },
     ]
 
 

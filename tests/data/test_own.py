@@ -82,11 +82,15 @@ def test_a_renamed_or_moved_image_is_found_by_its_name_and_two_are_not_confused(
         (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / "images" / name), np.zeros((5, 7), np.uint8))
     region = {"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 2, "height": 2}, "region_attributes": {}}
-    names = ("C:\\ada\\A.png", "/home/ada/b.png", "0123abcd-a.png")
+    cv2.imwrite(str(tmp_path / "images" / "y" / "c d.png"), np.zeros((5, 7), np.uint8))
+    names = ("C:\\ada\\A.png", "/home/ada/b.png", "0123abcd-c%20d.png")
     export = {n: {"filename": n, "size": -1, "regions": [region], "file_attributes": {}} for n in names}
     (tmp_path / "via.json").write_text(json.dumps(export))
     words = ("--images", tmp_path / "images", "--default-label", "sperm")
     code, text = run("data", "convert", tmp_path / "via.json", tmp_path / "out.json", *words)
     assert code == 0, text
-    assert [image.file_name for image in read_coco(tmp_path / "out.json").images] == ["images/x/a.png"] * 2
+    assert [image.file_name for image in read_coco(tmp_path / "out.json").images] == [
+        "images/x/a.png",
+        "images/y/c d.png",
+    ]
     assert "1 images skipped: path of another computer, and several images of its name" in text

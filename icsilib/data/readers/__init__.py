@@ -78,6 +78,8 @@ def _format_of_json(path: Path) -> str:
             return "coco"
         if "shapes" in content:
             return "labelme"
+        if {"project", "file", "metadata", "view"} <= content.keys():
+            raise AnnotationError(f"{path}: a project of VIA 3, which is not read; label images with VIA 2")
         if "_via_img_metadata" in content or any(
             isinstance(each, dict) and "regions" in each for each in content.values()
         ):

@@ -1,13 +1,10 @@
 """From a reader's records to a `Dataset` and the report of what was kept: the same rules for every format."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from icsilib.data.annotations import (
@@ -24,8 +21,8 @@ from icsilib.data.annotations import (
     run_lengths,
 )
 from icsilib.data.readers.clipping import clip
+from icsilib.data.readers.places import Places, size_of
 from icsilib.data.readers.records import (
-    IMAGE_SUFFIXES,
     Changed,
     Options,
     Picture,
@@ -40,25 +37,36 @@ from icsilib.data.readers.values import text
 
 STUDY = {category.name: category for category in (*ICSI_CATEGORIES, *BIOPSY_CATEGORIES)}
 FIRST_OTHER_ID = 101  # categories that the study does not know are numbered from here
-_ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # a Windows drive or an address
-_UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded image
+AGAIN = "image listed again; its objects were joined"
 IMAGE_TEXTS = ("video_id", "patient_id", "kit", "operator")
 
 
 def assemble(records: Iterable[Record], source: Path, format: str, options: Options) -> tuple[Dataset, Report]:
     """Collect a reader's records. Raises `AnnotationError` when no image of the file has a known size."""
-    assembly = _Assembly(source, options)
+    records = list(records)
+    assembly = _Assembly(source, options, [record for record in records if isinstance(record, Picture)])
     for record in records:
         assembly.add(record)
+    if options.skip_empty:
+        assembly.leave_out_empty()
     return assembly.dataset(), assembly.report(format)
 
 
+class _LeftOut(Unusable):
+    """An object that the user does not want: its image was labelled all the same."""
+
+
 class _Assembly:
-    def __init__(self, source: Path, options: Options) -> None:
+    def __init__(self, source: Path, options: Options, pictures: Sequence[Picture]) -> None:
         self.source, self.options = source, options
         self.folder = options.images or (source if source.is_dir() else source.parent)
+        self.places = Places(self.folder, pictures)
         self.labels = {_fold(label): name for label, name in (options.labels or {}).items()}
         self.images: dict[str, Image | None] = {}  # by the reader's key; None: the image was skipped
+        self.by_name: dict[str, tuple[Image, str]] = {}  # by file name, with the folder that it is said to lie in
+        self.seen: set[str] = set()  # keys of images that somebody labelled, with or without objects
+        self.lost: set[str] = set()  # keys of images that an object could not be kept of
+        self.unused = set(self.labels)
         self.annotations: list[Annotation] = []
         self.categories: dict[str, Category] = {}
         self.records = 0
@@ -75,15 +83,26 @@ class _Assembly:
         elif isinstance(record, Skipped):
             self.records += not record.picture
             self._skip(record.where, record.reason, picture=record.picture)
+            self.lost.add(record.of)
         else:
             self.records += 1
             try:
                 self.annotations.append(self._annotation(record))
             except Unusable as error:
                 self._skip(record.where, str(error))
+                (self.seen if isinstance(error, _LeftOut) else self.lost).add(record.picture)
+
+    def leave_out_empty(self) -> None:
+        """Skip the images without objects that the file does not say to be empty."""
+        unsure, bereft, _ = self._without_objects()
+        for key in [key for key, image in self.images.items() if image and image.id in unsure | bereft]:
+            image, self.images[key] = self.images[key], None
+            if image and image.id in self._ids():
+                continue
+            self._skip(image.file_name if image else key, "without objects: left out on request", picture=True)
 
     def dataset(self) -> Dataset:
-        images = [image for image in self.images.values() if image is not None]
+        images = list({image.id: image for image in self.images.values() if image is not None}.values())
         if not images and self.skipped_images["size unknown"]:
             raise AnnotationError(
                 f"{self.source}: the size of no image is known; give the folder of the images or their size"
@@ -92,9 +111,43 @@ class _Assembly:
         return Dataset(images=images, annotations=self.annotations, categories=categories)
 
     def report(self, format: str) -> Report:
-        images, kept = sum(image is not None for image in self.images.values()), len(self.annotations)
         counts = (self.skipped, self.skipped_images, self.changed)
-        return Report(self.source, format, images, self.records, kept, *counts, tuple(self.details))
+        sums = len(self._ids()), self.records, len(self.annotations)
+        return Report(self.source, format, *sums, *counts, tuple(self.details), tuple(self._notes(format)))
+
+    def _notes(self, format: str) -> Iterator[str]:
+        """What a user should know of what was kept."""
+        names = {category.id: category.name for category in self.categories.values()}
+        found = Counter(names[annotation.category_id] for annotation in self.annotations)
+        for name, count in found.items():
+            if name not in STUDY:
+                yield f"{count} objects are {name!r}, which the study does not know; --label {name!r}=… renames it"
+        for label in sorted(self.unused):
+            yield f"no object is labelled {label!r}, which --label names"
+        unsure, bereft, empty = (len(ids) for ids in self._without_objects())
+        if unsure:
+            yield (
+                f"{unsure} images without objects are kept as images with nothing in them; {format} cannot tell "
+                "these from images that nobody labelled; --skip-empty leaves them out"
+            )
+        if bereft:
+            yield f"{bereft} images lost all their objects, which were skipped; --skip-empty leaves these images out"
+        if empty:
+            yield f"{empty} images have a file or task of their own without objects: labelled, with nothing in them"
+        if twice := sum(count - 1 for count in Counter(map(_drawn, self.annotations)).values()):
+            yield f"{twice} objects were drawn twice: same place, category and person; both are kept"
+        names_of = {image.id: image.file_name for image in self.images.values() if image}
+        if absent := [name for name in names_of.values() if not (self.folder / name).is_file()]:
+            yield f"{len(absent)} of {len(names_of)} images are not in {self.folder}, such as {absent[0]}"
+
+    def _ids(self) -> set[int]:
+        return {image.id for image in self.images.values() if image is not None}
+
+    def _without_objects(self) -> tuple[set[int], set[int], set[int]]:
+        """Ids of images without objects: perhaps not labelled, all objects skipped, labelled as empty."""
+        bare = self._ids() - {annotation.image_id for annotation in self.annotations}
+        lost, seen = ({image.id for key in keys if (image := self.images.get(key))} for keys in (self.lost, self.seen))
+        return bare - lost - seen, bare & lost, (bare & seen) - lost
 
     def _skip(self, where: str, reason: str, picture: bool = False) -> None:
         (self.skipped_images if picture else self.skipped)[reason] += 1
@@ -105,55 +158,50 @@ class _Assembly:
         self.details.append((where, what))
 
     def _add_picture(self, picture: Picture) -> None:
+        if picture.seen:
+            self.seen.add(picture.key)
         if picture.key in self.images:
-            return self._change(picture.name, "image listed again; its objects were joined")
+            return self._change(picture.name, AGAIN)
         self.images[picture.key] = None
         try:
-            name = self._found(picture.name)
-            size = self._size(picture, name)
+            name, how = self.places.find(picture)
+            width, height = self._size(picture, name)
+            again = self._listed(name, width, height, picture.beside)
         except Unusable as error:
             return self._skip(picture.name, str(error), picture=True)
+        if how:
+            self._change(picture.name, how)
+        if again:
+            self._change(picture.name, AGAIN)
         fields = image_fields(picture.about)
-        self.images[picture.key] = Image(id=len(self.images), file_name=name, width=size[0], height=size[1], **fields)
+        image = again or Image(id=len(self.images), file_name=name, width=width, height=height, **fields)
+        self.images[picture.key] = image
+        self.by_name.setdefault(name, (image, picture.beside))
         return None
 
-    def _found(self, name: str) -> str:
-        """`name` relative to the folder of images; an image that lies elsewhere in there is found by its bare name."""
-        try:
-            local = _local(name)
-            if (self.folder / local).is_file():
-                return local
-        except Unusable:
-            local = ""
-        bare = PurePosixPath(name.replace("\\", "/"))
-        places = self.files.get(bare.name.casefold()) or self.files.get(_UPLOADED.sub("", bare.name.casefold()), [])
-        if len(places) == 1:
-            self._change(name, "image found elsewhere in the folder by its name")
-            return places[0]
-        if local or ".." in bare.parts or not bare.name:
-            return local or _local(name)
-        if len(places) > 1 or any(image and image.file_name == bare.name for image in self.images.values()):
-            raise Unusable("path of another computer, and several images of its name")
-        self._change(name, "path of another computer; only the name is kept")
-        return _local(bare.name)
-
-    @cached_property
-    def files(self) -> dict[str, list[str]]:
-        """Images below the folder by bare name, without regard to case."""
-        found: dict[str, list[str]] = {}
-        for file in sorted(self.folder.rglob("*")):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
-                found.setdefault(file.name.casefold(), []).append(file.relative_to(self.folder).as_posix())
-        return found
+    def _listed(self, name: str, width: int, height: int, beside: str) -> Image | None:
+        """The image of this file name that was listed before; raises `Unusable` where it must be another one."""
+        if name not in self.by_name:
+            return None
+        image, folder = self.by_name[name]
+        if (image.width, image.height) != (width, height):
+            raise Unusable("listed before with another size")
+        if folder != beside:
+            raise Unusable("listed before as an image of another folder")
+        return image
 
     def _size(self, picture: Picture, name: str) -> tuple[int, int]:
         """(width, height) in px as the file says, else as the image itself does, else as the options do."""
+        there = size_of(self.folder / name)
         if picture.width and picture.height:
-            return picture.width, picture.height
-        path = self.folder / name
-        pixels = cv2.imread(str(path)) if path.is_file() else None
-        if pixels is not None:
-            return pixels.shape[1], pixels.shape[0]
+            labelled = picture.width, picture.height
+            if there and there != labelled:
+                turned = " (turned by its EXIF record)" if there == labelled[::-1] else ""
+                what = "labelled at {}×{} px, but the image in the folder has {}×{} px"
+                raise Unusable(what.format(*labelled, *there) + turned)
+            return labelled
+        if there:
+            return there
         if self.options.size is None:
             raise Unusable("size unknown")
         return self.options.size
@@ -166,13 +214,26 @@ class _Assembly:
         draw = {"polygon": self._polygon, "box": self._box, "point": self._point, "mask": self._mask}[shape.kind]
         annotation = draw(shape, image, category)
         who = {"annotator": self.options.annotator, "round": self.options.round}
+        if shape.about.get("iscrowd"):
+            self._change(shape.where, "region of many objects (iscrowd); kept as one")
         return annotation.model_copy(update=who | shape.about)
 
     def _polygon(self, shape: Shape, image: Image, category: Category) -> Annotation:
-        rings = [self._inside(shape, each, image) for each in (shape.points, *shape.rings)]
+        rings, faults = [], []
+        for part in (shape.points, *shape.rings):
+            try:
+                rings.append(self._inside(shape, part, image))
+            except Unusable as error:
+                faults.append(error)
+        if not rings:
+            raise faults[0]
+        for fault in faults:
+            self._change(shape.where, f"one of several parts left out: {fault}")
         return polygon_annotation(len(self.annotations) + 1, image.id, category, rings, decimals=6)
 
     def _box(self, shape: Shape, image: Image, category: Category) -> Annotation:
+        if (shape.points[0] > shape.points[1]).any():
+            self._change(shape.where, "box of negative size; its corners were exchanged")
         (x, y), (right, bottom) = self._inside(shape, np.sort(shape.points, axis=0), image)
         box = np.round([x, y, right - x, bottom - y], 6).tolist()
         return box_annotation(len(self.annotations) + 1, image.id, category, box)
@@ -218,9 +279,10 @@ class _Assembly:
         label = shape.label or self.options.default_label
         if not label:
             raise Unusable("no label")
+        self.unused.discard(_fold(label))
         name = self.labels.get(_fold(label), label)
         if name is None:
-            raise Unusable(f"label {label!r} is left out on request")
+            raise _LeftOut(f"label {label!r} is left out on request")
         name = _fold(name)
         if name not in self.categories:
             others = sum(known not in STUDY for known in self.categories)
@@ -249,9 +311,8 @@ def _fold(label: str) -> str:
     return "_".join(label.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def _local(name: str) -> str:
-    """`name` as a relative path that stays in its folder; Windows separators become `/`."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if not path.name or path.is_absolute() or ".." in path.parts or "\0" in name or _ELSEWHERE.match(name):
-        raise Unusable("file name leaves the folder of images")
-    return str(path)
+def _drawn(annotation: Annotation) -> str:
+    """What two drawings of one thing share."""
+    return annotation.model_dump_json(
+        include={"image_id", "category_id", "bbox", "segmentation", "keypoints", "annotator", "round"}
+    )

@@ -29,14 +29,20 @@ def read(path: Path) -> Iterator[Record]:
         raise AnnotationError(f"{path}: has no lists 'images' and 'annotations'; export as COCO JSON")
     images, annotations = lists
     categories = content.get("categories")
-    labels = {
-        text(each.get("id")): text(each.get("name"))
-        for each in (categories if isinstance(categories, list) else [])
-        if isinstance(each, dict)
-    }
+    labels = _labels(categories if isinstance(categories, list) else [])
     yield from _pictures(images or [])
     for index, value in enumerate(annotations or [], start=1):
-        yield attempt(f"annotation {index}", _shape, value, labels)
+        picture = text(value.get("image_id")) if isinstance(value, dict) else None
+        yield attempt(f"annotation {index}", _shape, picture or "", value, labels)
+
+
+def _labels(categories: list[Any]) -> dict[str | None, set[str | None]]:
+    """Names by category id; a faulty file gives one id several."""
+    labels = defaultdict(set)
+    for each in categories:
+        if isinstance(each, dict):
+            labels[text(each.get("id"))].add(text(each.get("name")))
+    return dict(labels)
 
 
 def _pictures(images: list[Any]) -> Iterator[Record]:
@@ -56,32 +62,34 @@ def _pictures(images: list[Any]) -> Iterator[Record]:
             yield Picture(key, name, pixels(value.get("width")), pixels(value.get("height")), about)
 
 
-def _shape(where: str, value: Any, labels: Mapping[str | None, str | None]) -> Shape:
+def _shape(where: str, picture: str, value: Any, labels: Mapping[str | None, set[str | None]]) -> Shape:
     record = mapping(value, "annotation")
-    picture, category = text(record.get("image_id")), text(record.get("category_id"))
+    category = text(record.get("category_id"))
     if category is not None and category not in labels:
         raise Unusable("category is not in the file")
+    if len(labels.get(category, ())) > 1:
+        raise Unusable("one id for two categories")
     about = {name: item for name, item in record.items() if name not in SHAPE_KEYS and item is not None}
     for name in ("round", "iscrowd"):
         if name in about:
             about[name] = int(number(about[name], name))
     if "annotator" in about:
         about["annotator"] = text(about["annotator"])
-    label, segmentation = labels.get(category), record.get("segmentation")
+    label, segmentation = next(iter(labels.get(category, ())), None), record.get("segmentation")
     if isinstance(segmentation, dict):
-        return Shape(where, picture or "", "mask", np.empty((0, 2)), label, about, runs=segmentation)
-    if segmentation:
+        return Shape(where, picture, "mask", np.empty((0, 2)), label, about, runs=segmentation)
+    if segmentation and segmentation != [[]]:
         rings = _rings(segmentation)
-        return Shape(where, picture or "", "polygon", rings[0], label, about, rings=tuple(rings[1:]))
+        return Shape(where, picture, "polygon", rings[0], label, about, rings=tuple(rings[1:]))
     if record.get("keypoints"):
         x, y, visibility = _keypoint(record["keypoints"])
-        return Shape(where, picture or "", "point", np.array([[x, y]]), label, about, visibility=visibility)
+        return Shape(where, picture, "point", np.array([[x, y]]), label, about, visibility=visibility)
     if record.get("bbox"):
         corner = [number(each, "bbox") for each in sequence(record["bbox"], "bbox")]
         if len(corner) != 4 or corner[2] < 0 or corner[3] < 0:
             raise Unusable("bbox is not x, y, width, height")
         x, y, width, height = corner
-        return Shape(where, picture or "", "box", box(x, y, x + width, y + height), label, about)
+        return Shape(where, picture, "box", box(x, y, x + width, y + height), label, about)
     raise Unusable("neither polygon nor keypoint nor box")
 
 
@@ -92,7 +100,7 @@ def _rings(segmentation: Any) -> list[Points]:
     rings = []
     for part in flat:
         values = [number(each, "segmentation") for each in sequence(part, "segmentation")]
-        if len(values) < 6 or len(values) % 2:
+        if len(values) % 2 or (len(values) < 6 and len(flat) == 1):
             raise Unusable("polygon of fewer than three points, or of an odd count of numbers")
         rings.append(np.array(values).reshape(-1, 2))
     return rings

@@ -33,6 +33,8 @@ def read(path: Path) -> Iterator[Record]:
         yield Picture(key, name, pixels(image.get("width")), pixels(image.get("height")))
         for number_in_image, element in enumerate(_shapes(image), start=1):
             yield attempt(f"image {index} ({name}) {element.tag} {number_in_image}", _shape, key, element, element, who)
+        for element in image.iter("tag"):
+            yield Skipped(f"image {index} ({name}) tag {element.get('label')}", "tag of a whole image")
     tracks = list(root.iter("track"))
     if tracks or root.find("meta//original_size") is not None:
         yield from _video(path, root, tracks, who)

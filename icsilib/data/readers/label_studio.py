@@ -1,6 +1,7 @@
 """Label Studio JSON ("JSON", not "JSON-MIN"). Its coordinates are per cent of the image's width and height.
 
-A task may hold the work of several people: each object keeps its annotator.
+A task may hold the work of several people: each object keeps its annotator, and the image its annotators, so that
+one who submitted nothing is known to have seen nothing there. A task that nobody submitted is skipped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,34 +25,64 @@ def read(path: Path) -> Iterator[Record]:
     tasks = parse_json(path)
     if not isinstance(tasks, list):
         raise AnnotationError(f"{path}: not a list of tasks; export as JSON from Label Studio")
+    people_of = _annotators(tasks)
     for index, task in enumerate(tasks, start=1):
         where = f"task {task['id'] if isinstance(task, dict) and text(task.get('id')) else index}"
         work = task.get("annotations", task.get("completions")) if isinstance(task, dict) else None
-        name = _image_name(task.get("data")) if isinstance(task, dict) else None
-        if name is None or not isinstance(work, list):
+        address = _address(task.get("data")) if isinstance(task, dict) else None
+        folder, name = _image_place(address or "")
+        if not address or not name or not isinstance(work, list):
             yield Skipped(where, "task without image or annotations; export as JSON, not JSON-MIN", picture=True)
             continue
         people = [each for each in work if isinstance(each, dict)]
-        yield Picture(name, name, *_size(people))
+        if not any(_submitted(person) for person in people):
+            yield Skipped(f"{where} ({name})", "nobody submitted labels for it", picture=True)
+        else:
+            about = {"annotators": people_of[address]} if people_of[address] else {}
+            yield Picture(address, name, *_size(people), about=about, beside=folder, seen=True)
         for _ in range(len(work) - len(people)):
             yield Skipped(where, "annotation is not an object")
         for person in people:
-            yield from _regions(where, name, person)
+            yield from _regions(where, address, person)
 
 
-def _image_name(data: Any) -> str | None:
-    """File name of a task's image: the last part of its address, or of the `d=` of a local file."""
+def _annotators(tasks: list[Any]) -> dict[str, list[str]]:
+    """Who submitted labels, by the address of the image: several tasks may show one image."""
+    found: dict[str, set[str]] = {}
+    for task in tasks:
+        if isinstance(task, dict) and (address := _address(task.get("data"))):
+            work = task.get("annotations", task.get("completions"))
+            people = [each for each in work if isinstance(each, dict)] if isinstance(work, list) else []
+            names = {name for person in people if _submitted(person) and (name := _annotator(person))}
+            found.setdefault(address, set()).update(names)
+    return {address: sorted(names) for address, names in found.items()}
+
+
+def _submitted(person: Mapping[str, Any]) -> bool:
+    return person.get("was_cancelled") is not True and isinstance(person.get("result", []), list)
+
+
+def _annotator(person: Mapping[str, Any]) -> str | None:
+    who = person.get("completed_by")
+    return text(who.get("email")) or text(who.get("id")) if isinstance(who, dict) else text(who)
+
+
+def _address(data: Any) -> str | None:
+    """The address of a task's image."""
     values = data.values() if isinstance(data, dict) else ()
     image = data.get("image") if isinstance(data, dict) else None
-    address = text(image) or next((value for value in values if isinstance(value, str) and "." in value), None)
-    if address is None:
-        return None
+    return text(image) or next((value for value in values if isinstance(value, str) and "." in value), None)
+
+
+def _image_place(address: str) -> tuple[str, str]:
+    """Folder and file name of an image, from its address or the `d=` of a local file; "" where there is none."""
     try:
         parts = urlsplit(address)
     except ValueError:
-        return None
+        return "", ""
     local = parse_qs(parts.query).get("d")
-    return PurePosixPath(unquote(local[0] if local else parts.path).replace("\\", "/")).name or None
+    path = PurePosixPath(unquote(local[0] if local else parts.path).replace("\\", "/"))
+    return path.parent.as_posix(), path.name
 
 
 def _size(people: list[dict[str, Any]]) -> tuple[int | None, int | None]:
@@ -72,8 +103,7 @@ def _results(person: Mapping[str, Any]) -> list[Any]:
 
 def _regions(where: str, picture: str, person: Mapping[str, Any]) -> Iterator[Record]:
     """The regions of one person's annotation; results of one id (shape, label, text) belong to one region."""
-    who = person.get("completed_by")
-    annotator = text(who.get("email")) or text(who.get("id")) if isinstance(who, dict) else text(who)
+    annotator = _annotator(person)
     about: dict[str, Any] = {"annotator": annotator} if annotator else {}
     if person.get("id") is not None and text(person["id"]):
         about["attributes"] = {"annotation_id": text(person["id"])}

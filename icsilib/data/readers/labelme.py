@@ -4,13 +4,13 @@ The embedded copy of the image (`imageData`) is ignored: the image lies beside t
 """
 
 from collections.abc import Iterator
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
 from icsilib.data.readers.outlines import ellipse
-from icsilib.data.readers.records import Picture, Record, Shape, Skipped, Unusable, attempt
+from icsilib.data.readers.records import IMAGE_SUFFIXES, Changed, Picture, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
 from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
@@ -24,16 +24,28 @@ def read(path: Path) -> Iterator[Record]:
             continue
         key = str(file)
         # Only the name: LabelMe writes the path on the labeller's machine. The image lies beside its file.
-        name = PureWindowsPath(text(content.get("imagePath")) or f"{file.stem}.png").name
-        if path.is_dir() and (file.parent / name).is_file():
-            name = (file.parent / name).relative_to(path).as_posix()
-        yield Picture(key, name, pixels(content.get("imageWidth")), pixels(content.get("imageHeight")))
+        written = PureWindowsPath(text(content.get("imagePath")) or f"{file.stem}.png").name
+        if (name := _image_beside(file) or written) != written:
+            yield Changed(file.name, "names another image than the one beside it, which is taken")
+        folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
+        if (file.parent / name).is_file():
+            name = (PurePosixPath(folder) / name).as_posix()
+        size = pixels(content.get("imageWidth")), pixels(content.get("imageHeight"))
+        yield Picture(key, name, *size, beside=folder, seen=True)
         shapes = content["shapes"]
         if not isinstance(shapes, list):
             yield Skipped(file.name, "'shapes' is not a list")
             continue
         for index, shape in enumerate(shapes, start=1):
             yield attempt(f"{file.name} shape {index}", _shape, key, shape)
+
+
+def _image_beside(file: Path) -> str | None:
+    """Name of the one image that has the file's stem and folder: what LabelMe shows the file's shapes on."""
+    images = [
+        each.name for each in file.parent.glob("*") if each.stem == file.stem and each.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    return images[0] if len(images) == 1 else None
 
 
 def _shape(where: str, picture: str, value: Any) -> Shape:

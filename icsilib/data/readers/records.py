@@ -29,6 +29,7 @@ class Options:
     size: tuple[int, int] | None = None  # (width, height) in px of images whose size is found nowhere
     annotator: str | None = None  # who drew the shapes that name nobody
     round: int | None = None  # the labelling round of shapes that name none
+    skip_empty: bool = False  # leave out images without objects, unless the file says that somebody looked at them
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Picture:
     width: int | None = None
     height: int | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    beside: str = ""  # folder in which it is said to lie, or in which its own annotation file lies
+    seen: bool = False  # the file says that somebody labelled it, so that without objects it is empty
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Skipped:
     where: str
     reason: str
     picture: bool = False
+    of: str = ""  # key of the image that loses this object
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,9 @@ class Changed:
 Record = Picture | Shape | Skipped | Changed
 
 
-def attempt(where: str, build: Callable[..., Shape], *values: Any) -> Shape | Skipped:
-    """`build(where, *values)`, or the counted skip when a value of the record is unusable."""
+def attempt(where: str, build: Callable[..., Shape], picture: str, *values: Any) -> Shape | Skipped:
+    """`build(where, picture, *values)`, or the counted skip when a value of the record is unusable."""
     try:
-        return build(where, *values)
+        return build(where, picture, *values)
     except Unusable as error:
-        return Skipped(where, str(error))
+        return Skipped(where, str(error), of=picture)

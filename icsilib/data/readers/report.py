@@ -18,6 +18,7 @@ class Report:
     skipped_images: Counter[str] = field(default_factory=Counter)  # reason → images
     changed: Counter[str] = field(default_factory=Counter)  # repair → how often; these were kept
     details: tuple[tuple[str, str], ...] = ()  # (record, reason or repair), in the file's order
+    notes: tuple[str, ...] = ()  # what else to know before the result is used
 
     def lines(self) -> list[str]:
         """The report as lines of text, the counts first and then every record that was skipped or changed."""
@@ -25,4 +26,5 @@ class Report:
         counts = [f"  {count} skipped: {reason}" for reason, count in self.skipped.most_common()]
         counts += [f"  {count} images skipped: {reason}" for reason, count in self.skipped_images.most_common()]
         counts += [f"  {count} changed: {what}" for what, count in self.changed.most_common()]
+        counts += [f"  note: {note}" for note in self.notes]
         return [head, *counts, *(f"    {where}: {reason}" for where, reason in self.details)]

@@ -13,7 +13,7 @@ _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM
 
 
 def read_text(path: Path) -> str:
-    """The file as text: UTF-8 or UTF-16 by its mark, else UTF-8, else Windows' Latin alphabet."""
+    """The file as text: UTF-8 or UTF-16 by its mark, else UTF-8, else as its XML says, else Windows' Latin alphabet."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -28,11 +28,14 @@ def _guess(content: bytes) -> str:
         return "utf-16-le"
     if content[:1] == b"\0":
         return "utf-16-be"
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+    declared = re.match(rb"""\s*<\?xml[^>]*encoding=["']([\w.-]+)""", content)
+    for name in ("utf-8", declared[1].decode() if declared else "cp1252"):
+        try:
+            content.decode(name)
+        except (UnicodeError, LookupError):
+            continue
+        return name
+    return "cp1252"
 
 
 def parse_json(path: Path) -> Any:

@@ -46,5 +46,5 @@ def sequence(value: Any, name: str) -> Sequence[Any]:
 def text(value: Any) -> str | None:
     """`value` as text without surrounding space, or None where there is none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)
+        value = str(int(value) if isinstance(value, float) and value.is_integer() else value)  # tables make ids 1.0
     return value.strip() or None if isinstance(value, str) else None

@@ -29,7 +29,8 @@ def read(path: Path) -> Iterator[Record]:
             continue
         key = str(file)
         size = (pixels(root.findtext("size/width")), pixels(root.findtext("size/height")))
-        yield Picture(key, image_name(root, file.stem), *size)
+        folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
+        yield Picture(key, image_name(root, file.stem), *size, beside=folder, seen=True)
         for index, element in enumerate(root.iter("object"), start=1):
             yield attempt(f"{file.name} object {index}", _shape, key, element)
 

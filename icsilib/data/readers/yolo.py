@@ -12,11 +12,12 @@ import yaml
 
 from icsilib.data.annotations import AnnotationError
 from icsilib.data.readers.outlines import box
-from icsilib.data.readers.records import IMAGE_SUFFIXES, Options, Picture, Record, Shape, Unusable, attempt
+from icsilib.data.readers.places import UPLOADED
+from icsilib.data.readers.records import IMAGE_SUFFIXES, Options, Picture, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import read_text
 from icsilib.data.readers.values import number, text
 
-NOT_LABELS = {"classes.txt", "obj.names", "readme.txt", "train.txt", "val.txt", "test.txt", "requirements.txt"}
+NOT_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "requirements.txt"}
 
 
 def read(path: Path, options: Options) -> Iterator[Record]:
@@ -24,14 +25,21 @@ def read(path: Path, options: Options) -> Iterator[Record]:
     root = path.parent if path.is_file() or path.name == "labels" else path
     names = _class_names(root, root.parent)
     images = options.images or root
-    found = {_stem(file, images): file for file in sorted(images.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES}
+    found: dict[str, Path] = {}
+    for file in sorted(images.rglob("*")):
+        if file.suffix.lower() in IMAGE_SUFFIXES and found.setdefault(stem := _stem(file, images), file) != file:
+            yield Skipped(file.name, "another image has its name but for the suffix", picture=True)
     files = [path] if path.is_file() else sorted(root.rglob("*.txt"))
-    labels = {_stem(file, root): file for file in files if file.name.lower() not in NOT_LABELS}
+    labels: dict[str, Path] = {}
+    for file in files:
+        if not _is_about(file) and labels.setdefault(_labelled_stem(file, root, found), file) != file:
+            yield Skipped(file.name, "another file holds the labels of its image", picture=True)
     if path.is_file():
         found = {stem: image for stem, image in found.items() if stem in labels}
     for stem in sorted(labels.keys() | found.keys()):
         image = found.get(stem)
-        yield Picture(stem, image.relative_to(images).as_posix() if image else f"{stem}.png")
+        name = image.relative_to(images).as_posix() if image else f"{stem}.png"
+        yield Picture(stem, name, seen=stem in labels)
         lines = read_text(labels[stem]).split("\n") if stem in labels else []
         for index, line in enumerate(lines, start=1):
             if line.strip():
@@ -42,6 +50,19 @@ def _stem(file: Path, root: Path) -> str:
     """What a text file and its image have in common: `labels/train/a.txt` and `images/train/a.png` are train/a."""
     parts = [part for part in file.relative_to(root).with_suffix("").parts if part not in ("labels", "images")]
     return "/".join(parts)
+
+
+def _labelled_stem(file: Path, root: Path, found: Mapping[str, Path]) -> str:
+    """The stem of a text file, or that of the image which Label Studio renamed on upload."""
+    stem = _stem(file, root)
+    folder, slash, bare = stem.rpartition("/")
+    plain = folder + slash + UPLOADED.sub("", bare)
+    return plain if stem not in found and plain in found else stem
+
+
+def _is_about(file: Path) -> bool:
+    """Whether a text file is about the data set as a whole, such as Roboflow's README.dataset.txt."""
+    return file.name.lower() in NOT_LABELS or file.name.lower().startswith("readme")
 
 
 def _class_names(*folders: Path) -> Mapping[int, str]:
@@ -61,9 +82,12 @@ def _names_in(path: Path) -> Mapping[int, str]:
         content = yaml.safe_load(read_text(path))
         names = content["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(number): str(name) for number, name in pairs}
+        found = {int(number): str(name) for number, name in pairs}
     except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
         raise AnnotationError(f"{path}: has no list of class names under 'names'; add it") from None
+    if content.get("kpt_shape"):  # a line of key points looks like a polygon
+        raise AnnotationError(f"{path}: is of key points (kpt_shape), which are not read; export them as COCO JSON")
+    return found
 
 
 def _shape(where: str, picture: str, words: list[str], names: Mapping[int, str]) -> Shape:

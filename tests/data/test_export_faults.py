@@ -1,0 +1,277 @@
+"""Faults that real exports have: each is read rightly, or counted in what is printed, or refused in one line."""
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import cv2
+import exports
+import numpy as np
+import pytest
+from exports_xml import VOC_A, VOC_B
+from typer.testing import CliRunner
+
+from icsilib.cli import app
+from icsilib.data.annotations import OOLEMMA, SPERM, AnnotationError, read_coco
+from icsilib.data.readers import read_annotations
+
+
+def picture(path: Path, width: int = 100, height: int = 80) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.zeros((height, width), np.uint8))
+
+
+def coco(folder: Path, images: list[dict[str, Any]], boxes: list[dict[str, Any]], names: tuple[str, ...] = ("sperm",)):
+    """A COCO file of images of 100×80 px with boxes of 10×10 px."""
+    content = {
+        "images": [{"width": 100, "height": 80} | image for image in images],
+        "annotations": [{"category_id": 1, "bbox": [10, 10, 10, 10]} | box for box in boxes],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
+    }
+    (folder / "coco.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder / "coco.json"
+
+
+def noted(report: Any, words: str) -> bool:
+    return any(words in line for line in report.lines())
+
+
+@pytest.mark.parametrize(("size", "words"), [((200, 160), "200×160 px"), ((80, 100), "turned by its EXIF record")])
+def test_labels_of_another_size_than_the_image_are_skipped(size: tuple[int, int], words: str, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", *size)
+    dataset, report = read_annotations(coco(tmp_path, [{"id": 1, "file_name": "a.png"}], [{"image_id": 1}]))
+    assert (dataset.images, report.skipped.total(), noted(report, words)) == ([], 1, True)
+
+
+def test_an_image_turned_by_its_exif_record_has_its_upright_size(tmp_path: Path) -> None:
+    pixels = cv2.imencode(".jpg", np.zeros((80, 100), np.uint8))[1].tobytes()
+    turned = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"  # the entry "orientation: 6", a quarter turn
+    exif = b"Exif\0\0MM\x00*\x00\x00\x00\x08\x00\x01" + turned + b"\0\0\0\0"
+    (tmp_path / "a.jpg").write_bytes(pixels[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + pixels[2:])
+    sizeless = {"id": 1, "file_name": "a.jpg", "width": None, "height": None}
+    image = read_annotations(coco(tmp_path, [sizeless], []))[0].images[0]
+    assert (image.width, image.height) == (80, 100)
+
+
+def test_an_image_listed_under_two_ids_is_one_image(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "a.png"}]
+    dataset, report = read_annotations(coco(tmp_path, images, [{"image_id": 1}, {"image_id": 2, "bbox": [1, 1, 5, 5]}]))
+    assert len(dataset.images) == 1
+    assert {each.image_id for each in dataset.annotations} == {dataset.images[0].id}
+    assert report.changed.total() == 1
+
+
+def test_two_paths_of_one_name_are_told_apart_by_their_folders_or_skipped(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"C:\\{folder}\\a.png"} for i, folder in enumerate("xy", start=1)]
+    file = coco(tmp_path, images, [{"image_id": 1}])
+    picture(tmp_path / "images" / "a.png")
+    dataset, report = read_annotations(file, images=tmp_path / "images")
+    assert (dataset.images, report.skipped_images.total()) == ([], 2)
+    (tmp_path / "images" / "a.png").unlink()
+    picture(tmp_path / "images" / "x" / "a.png")
+    picture(tmp_path / "images" / "y" / "a.png")
+    dataset, report = read_annotations(file, images=tmp_path / "images")
+    assert ([image.file_name for image in dataset.images], report.kept) == (["x/a.png", "y/a.png"], 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "there"),
+    [
+        ("my%20f%C3%A9e.png", "my fée.png"),
+        ("0123abcd-a%20b.png", "a b.png"),
+        (unicodedata.normalize("NFD", "fée.png"), "fée.png"),
+        ("a.tif", "a.png"),
+        ("img1", "img1.jpg"),
+    ],
+)
+def test_an_image_is_found_by_an_encoded_name_or_another_suffix(written: str, there: str, tmp_path: Path) -> None:
+    picture(tmp_path / there)
+    dataset, report = read_annotations(coco(tmp_path, [{"id": 1, "file_name": written}], [{"image_id": 1}]))
+    assert ([image.file_name for image in dataset.images], report.changed.total()) == ([there], 1)
+
+
+def test_absent_images_are_noted(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "b.png"}]
+    report = read_annotations(coco(tmp_path, images, []))[1]
+    assert noted(report, "1 of 2 images are not in")
+    assert noted(report, "such as b.png")
+
+
+def test_coco_ids_of_tables_empty_parts_crowds_and_categories_of_one_id(tmp_path: Path) -> None:
+    good, sliver = [10, 10, 20, 10, 20, 20, 10, 20], [1, 1, 2, 2]
+    boxes = [
+        {"image_id": "1", "segmentation": [[]]},
+        {"image_id": 1, "segmentation": [good, sliver], "category_id": 2},
+        {"image_id": 1, "iscrowd": 1, "bbox": [30, 30, 9, 9]},
+        {"image_id": 7},
+        {"image_id": 1, "category_id": 9},
+        {"image_id": 1, "bbox": [10, 10, -5, 10]},
+        {"image_id": 1, "bbox": [float("nan"), 10, 5, 10]},
+        {"image_id": 1, "bbox": [95, 75, 1e12, 1e12]},
+    ]
+    file = coco(tmp_path, [{"id": 1.0, "file_name": "a.png"}], boxes, ("Sperm", "OOLEMMA"))
+    dataset, report = read_annotations(file)
+    assert [(each.category_id, each.bbox) for each in dataset.annotations] == [
+        (SPERM.id, [10, 10, 10, 10]),
+        (OOLEMMA.id, [10, 10, 10, 10]),
+        (SPERM.id, [30, 30, 9, 9]),
+        (SPERM.id, [95, 75, 5, 5]),
+    ]
+    assert report.skipped.total() == 4
+    assert sorted(report.changed) == [
+        "clipped to the image",
+        "one of several parts left out: zero size",
+        "region of many objects (iscrowd); kept as one",
+    ]
+    content = json.loads(file.read_text())
+    content["categories"].append({"id": 1, "name": "oolemma"})
+    file.write_text(json.dumps(content))
+    assert read_annotations(file)[1].skipped["one id for two categories"] == 6
+
+
+def test_names_that_the_study_does_not_know_and_objects_drawn_twice_are_noted(tmp_path: Path) -> None:
+    file = coco(tmp_path, [{"id": 1, "file_name": "a.png"}], [{"image_id": 1}] * 2, ("Sperm cell",))
+    report = read_annotations(file, labels={"spz": "sperm"})[1]
+    assert noted(report, "2 objects are 'sperm_cell', which the study does not know")
+    assert noted(report, "1 objects were drawn twice")
+    assert noted(report, "no object is labelled 'spz'")
+
+
+def test_an_image_without_objects_is_told_from_one_that_nobody_labelled_or_said_to_be_in_doubt(tmp_path: Path) -> None:
+    images = [{"id": number, "file_name": f"{number}.png"} for number in (1, 2, 3)]
+    file = coco(tmp_path, images, [{"image_id": 1}, {"image_id": 2, "bbox": [1, 1, 0, 0]}])
+    dataset, report = read_annotations(file)
+    assert len(dataset.images) == 3
+    assert noted(report, "1 images without objects are kept")
+    assert noted(report, "coco cannot tell")
+    assert noted(report, "1 images lost all their objects")
+    dataset, report = read_annotations(file, skip_empty=True)
+    assert [image.file_name for image in dataset.images] == ["1.png"]
+    assert report.skipped_images.total() == 2
+
+
+def test_label_studio_knows_who_submitted_what(tmp_path: Path) -> None:
+    tasks = exports.label_studio()
+    tasks[1]["data"] = {"image": "/data/upload/1/abcd1234-b.png"}
+    again = tasks[1] | {"annotations": [{"completed_by": 5, "result": []}]}
+    skipped = {"completed_by": 3, "was_cancelled": True, "result": []}
+    unlabelled = [
+        {"id": n, "data": {"image": f"{n}.png"}, "annotations": work} for n, work in ((3, []), (4, [skipped]))
+    ]
+    (tmp_path / "tasks.json").write_text(json.dumps([*tasks, again, *unlabelled]))
+    dataset, report = read_annotations(tmp_path / "tasks.json", size=(100, 80))
+    people = {image.file_name: (image.model_extra or {})["attributes"] for image in dataset.images}
+    assert people == {"a.png": {"annotators": ["3"]}, "abcd1234-b.png": {"annotators": ["3", "5"]}}
+    assert report.skipped_images == {"nobody submitted labels for it": 2}
+    assert noted(report, "1 images have a file or task of their own without objects")
+
+
+def test_label_studio_images_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    picture(tmp_path / "p1" / "a.png")
+    picture(tmp_path / "p2" / "a.png")
+    task = exports.label_studio()[0]
+    tasks = [task | {"data": {"image": f"/data/local-files/?d=clinic/{folder}/a.png"}} for folder in ("p1", "p2")]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    dataset, report = read_annotations(tmp_path / "tasks.json")
+    assert [image.file_name for image in dataset.images] == ["p1/a.png", "p2/a.png"]
+    assert (report.kept, len({each.image_id for each in dataset.annotations})) == (6, 2)
+
+
+def test_yolo_folders_as_roboflow_and_label_studio_write_them(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "b.jpg", "c.jpg"):
+        picture(tmp_path / "images" / name)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "0123abcd-a.txt").write_bytes(b"0 0.5 0.5 0.2 0.5  \r\n\r\n0 0.95 0.5 0.1002 0.5\r\n0\r\n")
+    (tmp_path / "labels" / "b.txt").write_text("")
+    (tmp_path / "README.roboflow.txt").write_text("Exported\n")
+    (tmp_path / "data.yaml").write_text("names: ['Sperm']\n")
+    dataset, report = read_annotations(tmp_path, size=(100, 80))
+    assert [image.file_name for image in dataset.images] == ["images/a.jpg", "images/b.jpg", "images/c.jpg"]
+    assert [each.bbox for each in dataset.annotations] == [[40, 20, 20, 40], pytest.approx([89.99, 20, 10.01, 40])]
+    assert (report.records, report.skipped.total(), report.skipped_images.total()) == (3, 1, 1)
+    assert noted(report, "1 images without objects are kept")
+    assert noted(report, "1 images have a file")
+    (tmp_path / "data.yaml").write_text("names: ['Sperm']\nkpt_shape: [2, 3]\n")
+    with pytest.raises(AnnotationError, match="key points"):
+        read_annotations(tmp_path)
+
+
+def test_voc_files_of_one_name_in_two_folders_are_not_mixed(tmp_path: Path) -> None:
+    for folder in ("p1", "p2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.xml").write_text(VOC_A if folder == "p1" else VOC_B.replace("b.png", "a.png"))
+    dataset, report = read_annotations(tmp_path)
+    assert (len(dataset.images), report.kept, report.skipped_images.total()) == (1, 1, 1)
+    picture(tmp_path / "p1" / "a.png")
+    picture(tmp_path / "p2" / "a.png")
+    dataset, report = read_annotations(tmp_path)
+    assert [image.file_name for image in dataset.images] == ["p1/a.png", "p2/a.png"]
+    assert [each.image_id for each in dataset.annotations] == [dataset.images[0].id]
+
+
+def test_a_labelme_file_belongs_to_the_image_beside_it(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
+    for name in "ab":  # b.json is a copy of a.json, as people make it for the next frame
+        (tmp_path / f"{name}.json").write_text(json.dumps(exports.labelme("a.png")))
+    dataset, report = read_annotations(tmp_path)
+    assert [image.file_name for image in dataset.images] == ["a.png", "b.png"]
+    assert (report.kept, report.changed.total()) == (6, 1)
+
+
+def test_a_tag_of_a_whole_image_is_counted(tmp_path: Path) -> None:
+    tag = '<tag label="no sperm" source="manual"></tag>'
+    xml = f'<annotations><image id="0" name="a.png" width="100" height="80">{tag}</image></annotations>'
+    (tmp_path / "c.xml").write_text(xml)
+    assert read_annotations(tmp_path / "c.xml")[1].skipped == {"tag of a whole image": 1}
+
+
+def test_xml_is_read_in_the_encoding_that_it_declares(tmp_path: Path) -> None:
+    xml = '<?xml version="1.0" encoding="gb2312"?>' + VOC_A.replace("Sperm", "精子")
+    (tmp_path / "a.xml").write_bytes(xml.encode("gb2312"))
+    assert read_annotations(tmp_path / "a.xml")[0].categories[0].name == "精子"
+    (tmp_path / "a.xml").write_bytes(xml.replace("gb2312", "odd").replace("精子", "é").encode("cp1252"))
+    assert read_annotations(tmp_path / "a.xml")[0].categories[0].name == "é"
+
+
+def test_a_project_of_via_3_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "via3.json").write_text(json.dumps({"project": {}, "file": {}, "metadata": {}, "view": {}}))
+    with pytest.raises(AnnotationError, match="VIA 3"):
+        read_annotations(tmp_path / "via3.json")
+
+
+def test_a_box_drawn_backwards_is_counted(tmp_path: Path) -> None:
+    box = '<box label="sperm" xtl="30" ytl="20" xbr="10" ybr="60"/>'
+    xml = f'<annotations><image id="0" name="a.png" width="100" height="80">{box}</image></annotations>'
+    (tmp_path / "c.xml").write_text(xml)
+    dataset, report = read_annotations(tmp_path / "c.xml")
+    assert ([each.bbox for each in dataset.annotations], report.changed.total()) == ([[10, 20, 20, 40]], 1)
+
+
+def icsi(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    return result.exit_code, result.output
+
+
+def test_convert_refuses_what_cannot_be_meant_and_writes_nothing(tmp_path: Path) -> None:
+    file = coco(tmp_path, [{"id": 1, "file_name": "a.png"}], [{"image_id": 1}], ("spz",))
+    out = tmp_path / "out.json"
+    for words, message in (
+        (("--label", "spz"), "has no '='"),
+        (("--images", tmp_path / "none"), "no such folder"),
+    ):
+        code, text = icsi("data", "convert", file, out, *words)
+        assert (code, message in text, out.exists()) == (1, True, False), text
+    picture(tmp_path / "a.png", 50, 40)
+    code, text = icsi("data", "convert", file, out)
+    assert (code, "no image of it can be used" in text, out.exists()) == (1, True, False), text
+    picture(tmp_path / "a.png")
+    code, text = icsi("data", "convert", file, out, "--label", "spz=sperm", "--skip-empty")
+    assert (code, [each.name for each in read_coco(out).categories]) == (0, ["sperm"]), text
+
+
+def test_frames_of_two_videos_of_one_name_are_not_mixed(tmp_path: Path) -> None:
+    code, text = icsi("data", "frames", tmp_path / "a" / "op.mp4", tmp_path / "b" / "op.avi", "--out", tmp_path / "f")
+    assert (code, "two videos are called op" in text) == (1, True)
