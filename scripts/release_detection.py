@@ -1,0 +1,166 @@
+"""Turn a finished training of paper B's detector into what the study ships: weights, model card, reference results.
+
+    python scripts/release_detection.py RUNS BIOPSY CROWD --code REVISION --hardware …
+
+RUNS holds the folders that `icsi detect train` filled, each named after its profile, in the order of `STAGES`; BIOPSY
+and CROWD are the rendered sets that they were trained on. Every number of card and results is measured here, except
+those on SVIA's videos, which `scripts/svia_folds.py` has measured.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from icsilib.detection import load
+from icsilib.detection.dataset import images_of
+from icsilib.detection.export import with_openvino
+from icsilib.detection.settings import Settings
+from icsilib.detection.throughput import Throughput, measure_throughput
+from icsilib.detection.training import detect_files
+from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
+from icsilib.files import sha256_of, write_text_atomic
+from icsilib.study.detection_scores import Evaluated, Tested, add_constants, add_scores
+from icsilib.study.provenance import ROOT, Results, Value, read_results
+from icsilib.study.provenance import hardware as this_machine
+
+STAGES = ("standard", "standard-biopsy")
+REFERENCE = ROOT / "book" / "reference"
+CARD = (Path(__file__).parent / "detection_card.md").read_text(encoding="utf-8")
+MADE_BY = (
+    "icsi phantom biopsy --images 702 --seed 0 (training patients of its split) and "
+    "icsi phantom biopsy-crowd --patients 200 --seed 0"
+)
+
+
+def main(
+    runs: Path,
+    biopsy: Path,
+    crowd: Path,
+    code: Annotated[str, typer.Option(help="Revision of the code that trained it.")],
+    hardware: Annotated[str, typer.Option(help="What it ran on.")],
+) -> None:
+    """Write weights, card, and the two reference results."""
+    log = pd.concat([pd.read_csv(runs / stage / "log.csv").assign(stage=stage) for stage in STAGES])
+    network, settings, _ = load_weights(runs / STAGES[-1] / "best.safetensors")
+    about = {
+        "data": f"rendered biopsy images: {MADE_BY}",
+        "annotations_sha256": {folder.name: sha256_of(folder / "annotations.json") for folder in (biopsy, crowd)},
+        "code": code,
+        "initialisation": "imagenet",
+        "schedule": schedule(log, settings),
+        "hardware": hardware,
+    }
+    save_weights(BIOPSY_PHANTOM, network, settings, **about)
+    results, evaluated = evaluate(biopsy, about)
+    results.write(REFERENCE / "detection_evaluation.json")
+    training(log, about).write(REFERENCE / "detection_training.json")
+    write_text_atomic(BIOPSY_PHANTOM.with_suffix(".md"), card(results, evaluated, settings, about, biopsy))
+
+
+def schedule(log: pd.DataFrame, settings: Settings) -> str:
+    """The stages in words."""
+    steps = log.groupby("stage", sort=False)["step"].max()
+    sets = dict(zip(STAGES, ("both sets", "the biopsy set alone"), strict=True))
+    return "; ".join(
+        f"stage {number}, profile {stage}, {sets[stage]}: {count} steps of {settings.batch_size} windows"
+        for number, (stage, count) in enumerate(steps.items(), 1)
+    )
+
+
+def evaluate(biopsy: Path, about: dict[str, Any]) -> tuple[Results, Evaluated]:
+    """Scores on the test patients, time for all images, and what was measured on SVIA."""
+    detector = load()
+    results = Results("detection_evaluation", "standard", 0, training=about)
+    results.data["biopsy"] = sha256_of(biopsy / "annotations.json")
+    test, validation = (
+        Tested(images, detect_files(detector, images))
+        for images in (images_of(biopsy, "test"), images_of(biopsy, "validation"))
+    )
+    evaluated = add_scores(results, test, validation, "phantom")
+    rows = [{"phenotype": name, "found": right, "sperm": n} for name, (right, n) in evaluated.hits.items()]
+    results.add_table("phenotypes", rows)
+    add_constants(results)
+    results.values |= {key: value for key, value in from_svia(results).items() if key.startswith("svia.")}
+    add_throughput(
+        results, measure_throughput(with_openvino(detector), [one.path for one in images_of(biopsy)], batch_size=8)
+    )
+    return results, evaluated
+
+
+def add_throughput(results: Results, time: Throughput) -> None:
+    """Add images a second, and seconds for all."""
+    machine = this_machine()
+    method = (
+        f"from file to boxes, OpenVINO, batch 8, {time.images} images in {time.windows} windows, "
+        f"{machine['processor']}, {machine['cores']} cores"
+    )
+    about = {"n": time.images, "n_of": "images", "data": "phantom", "method": method}
+    results.add("images_per_second", time.images_per_second, unit="images/s", **about)
+    results.add("seconds_for_702", time.seconds, unit="s", **about)
+
+
+def from_svia(results: Results) -> dict[str, Value]:
+    """What `detection_svia.json` holds; the method of each value says so."""
+    measured = read_results(REFERENCE / "detection_svia.json")
+    results.data["svia"] = measured.provenance.data["svia"]
+    source = "; from detection_svia.json"
+    return {key: one.model_copy(update={"method": one.method + source}) for key, one in measured.values.items()}
+
+
+def training(log: pd.DataFrame, about: dict[str, Any]) -> Results:
+    """What the chapter on training shows of the reference run."""
+    results = Results("detection_training", "standard", 0, training=about)
+    results.data |= about["annotations_sha256"]
+    offset = log.groupby("stage", sort=False)["step"].max().cumsum().shift(fill_value=0)
+    rows = log.assign(step=log["step"] + log["stage"].map(offset))
+    results.add_table("log", [row.dropna().to_dict() for _, row in rows.iterrows()])
+    validated = rows[rows["stage"] == STAGES[-1]].dropna(subset="validation_ap")
+    last = validated.sort_values("validation_ap").iloc[-1]
+    facts = {"n_of": "validation images", "data": "phantom", "method": "weights as shipped"}
+    results.add("steps", int(rows["step"].max()))
+    results.add("initialisation", about["initialisation"])
+    results.add("validation.ap50", last["validation_ap"], **facts)
+    results.add("validation.ar100", last["validation_ar"], **facts)
+    results.values["imagenet_gain"] = from_svia(results)["imagenet_gain.ap50"]
+    return results
+
+
+def card(results: Results, evaluated: Evaluated, settings: Settings, about: dict[str, Any], biopsy: Path) -> str:
+    """The model card: the text of `detection_card.md` with the measured figures."""
+    test, digests = images_of(biopsy, "test"), list(about["annotations_sha256"].values())
+    return CARD.format(
+        input_size=settings.input_size,
+        window=settings.window,
+        frozen=settings.frozen_stages,
+        parameters=sum(weight.numel() for weight in load_weights(BIOPSY_PHANTOM)[0].parameters()),
+        biopsy_sha256=digests[0],
+        crowd_sha256=digests[1],
+        images=len(test),
+        patients=len({image.group for image in test}),
+        sperm=results.values["ap50"].n,
+        rows="\n".join(_row(results, *row) for row in ROWS),
+        phenotypes=", ".join(
+            f"{name.replace('_', ' ')} {right} of {number}" for name, (right, number) in evaluated.hits.items()
+        ),
+        **{key: about[key] for key in ("data", "schedule", "code", "hardware")},
+    )
+
+
+ROWS = (
+    ("AP at IoU 0.5", "ap50"),
+    ("AR at 100 detections, ten IoUs", "ar100"),
+    ("precision at the operating point", "precision"),
+    ("recall at the operating point", "recall"),
+)
+
+
+def _row(results: Results, label: str, key: str) -> str:
+    value = results.values[key]
+    low, high = value.interval or (float("nan"), float("nan"))
+    return f"| {label} | {value.value:.3f} | {low:.3f} to {high:.3f} |"
+
+
+if __name__ == "__main__":
+    typer.run(main)
