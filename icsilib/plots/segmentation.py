@@ -126,16 +126,16 @@ def training_curves(axes: Sequence[Axes], log: pd.DataFrame) -> None:
     """Loss terms, validation IoU, validation tip error and ξ of diffGrad over the epochs of a training log."""
     loss, iou, tip, friction = axes
     for column, label in {"dice_loss": "Dice", "euclidean_loss": "Euclidean", "js_loss": "Jensen–Shannon"}.items():
-        loss.plot(log["epoch"], log[column], label=label)
+        loss.plot(log["epoch"], log[column], ".-", label=label)
     loss.set(ylabel="training loss")
     loss.legend(fontsize=8)
     for column, label in {"iou_oolemma": "oolemma", "iou_pipette": "pipette"}.items():
-        iou.plot(log["epoch"], log[column], label=label)
+        iou.plot(log["epoch"], log[column], ".-", label=label)
     iou.set(ylabel="IoU, validation", ylim=(min(0.5, log["iou_pipette"].min()), 1))
     iou.legend(fontsize=8)
-    tip.plot(log["epoch"], log["tip_px_at_512"], color=VERMILION)
+    tip.plot(log["epoch"], log["tip_px_at_512"], ".-", color=VERMILION)
     tip.set(ylabel="tip error, px at 512", yscale="log")
-    friction.plot(log["epoch"], log["friction"], color=GREEN)
+    friction.plot(log["epoch"], log["friction"], ".-", color=GREEN)
     friction.set(ylabel="mean ξ of diffGrad")
     for ax in axes:
         ax.set_xlabel("epoch")
