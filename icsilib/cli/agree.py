@@ -1,11 +1,12 @@
 """`icsi agree`: how far several people's labels of the same images agree, and their consensus."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icsilib.cli.data import DefaultLabel, Format, Images, Label, Size, reading_options
+from icsilib.cli.data import DefaultLabel, Format, Images, Label, Size, SkipEmpty, reading_options
 from icsilib.cli.failure import fail
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ Files = Annotated[
 ]
 
 
+ByFile = Annotated[bool, typer.Option("--by-file", help="One person a file, whomever its labels name.")]
+
+
 @agree.command("outlines")
 def outlines(
     files: Files,
@@ -28,6 +32,8 @@ def outlines(
     default_label: DefaultLabel = None,
     images: Images = None,
     size: Size = None,
+    skip_empty: SkipEmpty = False,
+    by_file: ByFile = False,
     table: Annotated[Path | None, typer.Option(help="File for every pair, CSV.")] = None,
 ) -> None:
     """Paper A's Table 1 of your people: IoU and tip distance between and within, at 512 px, with 95 % intervals."""
@@ -35,8 +41,9 @@ def outlines(
     from icsilib.files import write_text_atomic
     from icsilib.study.own_labels import own_labels, read_people
 
+    options = reading_options(label, default_label, images, size, skip_empty)
     try:
-        people, reports = read_people(files, format=format, **reading_options(label, default_label, images, size))
+        people, reports = read_people(files, by_file, format=format, **options)
         _say_what_was_read(reports)
         labels = own_labels(people, images or files[0].parent)
         pairs = labels.pairs()
@@ -47,6 +54,8 @@ def outlines(
     typer.echo(f"{len(labels.people)} people, {rounds}: {len(labels.frames)} frames labelled by everybody")
     if labels.left_out:
         typer.echo(f"{labels.left_out} frames left out: not labelled by everybody in these rounds")
+    if labels.by_name:
+        typer.echo(f"{labels.by_name} frames lie in folders of different names; they are taken for one by their own")
     typer.echo(summary.to_string())
     if summary["low"].isna().any():
         typer.echo("no interval: it needs three people, two frames with every label, and some disagreement")
@@ -62,6 +71,8 @@ def boxes(
     default_label: DefaultLabel = None,
     images: Images = None,
     size: Size = None,
+    skip_empty: SkipEmpty = False,
+    by_file: ByFile = False,
     out: Annotated[Path | None, typer.Option(help="File for the consensus, COCO JSON.")] = None,
     iou: Annotated[float, typer.Option(help="From which on two boxes agree.")] = 0.5,
     votes: Annotated[int, typer.Option(min=1, help="Readers who must agree.")] = 2,
@@ -71,16 +82,20 @@ def boxes(
     from icsilib.detection.consensus import dataset_consensus, readers_against_consensus
     from icsilib.study.own_labels import read_people
 
+    options = reading_options(label, default_label, images, size, skip_empty)
     try:
-        sets, reports = read_people(files, format=format, **reading_options(label, default_label, images, size))
+        sets, reports = read_people(files, by_file, format=format, **options)
         _say_what_was_read(reports)
         people = dict(sets)
         if len(people) < len(sets):
-            fail("one person's labels stand in several files; join them, since boxes are counted once a reader")
+            twice = next(name for name, count in Counter(name for name, _ in sets).items() if count > 1)
+            fail(f"labels of {twice} stand in several files; join these, or give --by-file if each is another reader's")
         if votes > len(people):
             fail(f"votes={votes} of {len(people)} readers; ask for as many as there are, or fewer")
         agreed = dataset_consensus(people, iou=iou, min_votes=votes)
         readers = readers_against_consensus(people, iou, votes)
+        if not readers["drawn"].any():
+            fail("nobody drew a box of a sperm; say what they call it with --label THEIRS=sperm")
         if out is not None:
             write_coco(agreed, out)
     except (AnnotationError, OSError, ValueError) as error:

@@ -13,7 +13,7 @@ Oolemma and suction pipette are polygons, the needle tip is a COCO keypoint, spe
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
@@ -199,6 +199,12 @@ def polygons_of(annotation: Annotation) -> list[Polygon]:
 def outlines_of(annotation: Annotation, height: int, width: int) -> list[Polygon]:
     """The annotation's polygons; where it has a mask of (height, width) instead, the outlines of that."""
     return polygons_of(annotation) or mask_to_polygons(mask_of(annotation, height, width))
+
+
+def in_other_folders(one: Image, other: Image) -> bool:
+    """Whether two images of one name lie in folders of different names, so that they may be two."""
+    folders = {PurePosixPath(image.file_name.replace("\\", "/").casefold()).parent.name for image in (one, other)}
+    return len(folders - {""}) > 1
 
 
 def tip_of(annotation: Annotation) -> NDArray[np.float64] | None:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.data.annotations import Annotation, AnnotationError, Dataset, Image
+from icsilib.data.annotations import Annotation, AnnotationError, Dataset, Image, in_other_folders
 
 Boxes = NDArray[np.float64]  # (N, 4) x, y, width, height, px
 SPERM_NAMES = ("sperm", "sperms", "sperm_cell", "spermatozoon", "spermatozoa", "spermatozoid")
@@ -56,7 +56,7 @@ def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES
                 sizes = f"{image.width}×{image.height} px, for another reader {first.width}×{first.height} px"
                 raise AnnotationError(f"{reader}: image {image.file_name!r} is {sizes}; label the same image")
             by_reader[reader] = boxes[image.id]
-            if _elsewhere(first, image):
+            if in_other_folders(first, image):
                 counts[f"{reader}: image taken for another reader's by its name, though in another folder"] += 1
     ordered = [found[key] for key in sorted(found)]
     images = tuple(image.model_copy(update={"id": number}) for number, (image, _) in enumerate(ordered, start=1))
@@ -97,11 +97,6 @@ def _usable(record: Annotation, image: Image) -> tuple[list[float] | None, str]:
 def _key(image: Image, with_folder: bool) -> str:
     path = PurePosixPath(image.file_name.replace("\\", "/").casefold())
     return str(path.with_suffix("")) if with_folder else path.stem
-
-
-def _elsewhere(one: Image, other: Image) -> bool:
-    folders = {PurePosixPath(image.file_name.replace("\\", "/").casefold()).parent.name for image in (one, other)}
-    return len(folders - {""}) > 1
 
 
 def _repeats(keys: Sequence[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """Labels that several people drew on the same frames, from any annotation tool's files, in the shape of the study."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +17,7 @@ from icsilib.data.annotations import (
     AnnotationError,
     Dataset,
     Image,
+    in_other_folders,
     outlines_of,
     polygons_to_mask,
     tip_of,
@@ -33,25 +36,84 @@ before anything is measured, as the paper's figures are.
 """
 _CAUTION = "The published column is the paper's; the people, the frames and the way to label were others."
 Turn = tuple[str, int]  # annotator and round
-Labels = dict[str, dict[Turn, list[Annotation]]]  # by image
+Label = tuple[str, Annotation]  # with its structure, since each file numbers its categories itself
+Labels = dict[str, dict[Turn, list[Label]]]  # by image
 
 
-def read_people(files: Sequence[Path], **options: Any) -> tuple[list[tuple[str, Dataset]], list[Report]]:
+def read_people(
+    files: Sequence[Path], by_file: bool = False, **options: Any
+) -> tuple[list[tuple[str, Dataset]], list[Report]]:
     """Each person's label set of each file, and what reading each file kept and left out.
 
-    A label belongs to the annotator that it names, else to the file's name. `options` are those of `read_annotations`.
+    A label belongs to the annotator that it names, else, or with `by_file`, to the file's name. `options` are those
+    of `read_annotations`. Raises `AnnotationError` for a file given twice and for one without an image.
     """
     people: list[tuple[str, Dataset]] = []
     reports = []
-    for file in files:
+    for file, own in zip(files, _names_of(files), strict=True):
         dataset, report = read_annotations(file, **options)
-        reports.append(report)
+        if not dataset.images:
+            reason = next(iter(report.skipped_images), "it lists none")
+            raise AnnotationError(f"{file}: no image of it can be used: {reason}; correct it, or leave the file out")
         by_name: dict[str, list[Annotation]] = {}
         for label in dataset.annotations:
-            by_name.setdefault(label.annotator or file.stem, []).append(label)
-        for name, labels in (by_name or {file.stem: []}).items():
-            people.append((name, dataset.model_copy(update={"annotations": labels})))
+            by_name.setdefault(label.annotator or own, []).append(label)
+        for name in sorted({name for image in dataset.images for name in _annotators(image)}):
+            by_name.setdefault(name, [])
+        if by_file or not by_name:
+            by_name = {own: dataset.annotations}
+        sets = {name: _seen_by(name, labels, dataset, by_file) for name, labels in by_name.items()}
+        notes = _unsure(sets) if len(sets) > 1 else []
+        if notes and options.get("skip_empty"):
+            sets, notes = {name: _labelled(one) for name, one in sets.items()}, []
+        people += sets.items()
+        reports.append(replace(report, notes=(*report.notes, *notes)))
     return people, reports
+
+
+def _names_of(files: Sequence[Path]) -> list[str]:
+    """A name for the labeller of each file: the file's own, with its folder's where files have the same."""
+    if len({file.resolve() for file in files}) < len(files):
+        raise AnnotationError(f"{', '.join(map(str, files))}: a file is given twice; give each once")
+    stems = [file.stem for file in files]
+    if len(set(stems)) == len(stems):
+        return stems
+    places = [f"{file.resolve().parent.name}/{file.stem}" for file in files]
+    return places if len(set(places)) == len(places) else [str(file) for file in files]
+
+
+def _annotators(image: Image) -> list[str]:
+    """Who submitted labels of the image, where the file says it."""
+    found = ((image.model_extra or {}).get("attributes") or {}).get("annotators")
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
+def _seen_by(name: str, labels: list[Annotation], dataset: Dataset, all_images: bool) -> Dataset:
+    """The person's labels, and the images that the person labelled or may have seen."""
+    labelled = {label.image_id for label in labels}
+    images = [
+        image
+        for image in dataset.images
+        if all_images or image.id in labelled or name in (_annotators(image) or [name])
+    ]
+    return dataset.model_copy(update={"images": images, "annotations": labels})
+
+
+def _labelled(dataset: Dataset) -> Dataset:
+    """The data set without the images that hold no label and of which nothing says that this person saw them."""
+    labelled = {label.image_id for label in dataset.annotations}
+    images = [image for image in dataset.images if image.id in labelled or _annotators(image)]
+    return dataset.model_copy(update={"images": images})
+
+
+def _unsure(sets: dict[str, Dataset]) -> list[str]:
+    """What a file of several people leaves open: whether one without a label on an image saw it."""
+    missing = {name: len(one.images) - len(_labelled(one).images) for name, one in sets.items()}
+    return [
+        f"{name} has no label on {count} images, which count as seen with nothing in them; --skip-empty leaves them out"
+        for name, count in missing.items()
+        if count
+    ]
 
 
 def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabels:
@@ -60,7 +122,7 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
     `people` are as `read_people` gives them, `folder` holds the images. A frame on which a person marked nothing
     counts as not labelled. Raises `AnnotationError` for fewer than two people or two such frames.
     """
-    images, labels, names = _by_image(people)
+    images, labels, by_name = _by_image(people)
     everybody = tuple(sorted({name for name, _ in people}))
     rounds = _rounds_of_all(labels, everybody)
     wanted = {(name, number) for name in everybody for number in rounds}
@@ -71,7 +133,7 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
             "rounds; two people and two frames at least are needed"
         )
     kept = [(images[key], {turn: labels[key][turn] for turn in sorted(wanted)}) for key in whole]
-    masks, points = _arrays(kept, everybody, rounds, names)
+    masks, points = _arrays(kept, everybody, rounds)
     return RepeatedLabels(
         name="own",
         about=_ABOUT.format(people=f"{len(everybody)} people", frames=len(whole), rounds=f"{len(rounds)} rounds"),
@@ -85,6 +147,7 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
         shown=0,
         published_as={name: name if name in _NAMES.values() else "oolemma" for name in [*masks, *points]},
         left_out=len(images) - len(whole),
+        by_name=len(by_name & set(whole)),
     )
 
 
@@ -94,17 +157,24 @@ def _rounds_of_all(labels: Labels, people: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(sorted(number for number in {number for _, number in turns} if {(p, number) for p in people} <= turns))
 
 
-def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labels, dict[int, str]]:
-    """Images by name (with folder where names repeat), their labels by turn, and structures by category id."""
+def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labels, set[str]]:
+    """Images by name (with folder where names repeat), their labels by turn, and images in doubt.
+
+    In doubt are images of one name that people have in folders of different names.
+    """
     images: dict[str, Image] = {}
     labels: Labels = {}
-    names: dict[int, str] = {}
+    doubtful: set[str] = set()
     with_folder = any(len({_key(one, False) for one in each.images}) < len(each.images) for _, each in people)
     for person, dataset in people:
-        names |= {category.id: _NAMES.get(category.name, category.name) for category in dataset.categories}
         keys = {image.id: _key(image, with_folder) for image in dataset.images}
+        if len(set(keys.values())) < len(keys):
+            twice = next(key for key, count in Counter(keys.values()).items() if count > 1)
+            raise AnnotationError(f"{person}: two images are called {twice!r}; rename one of them")
         for image in dataset.images:
             first = images.setdefault(keys[image.id], image)
+            if in_other_folders(first, image):
+                doubtful.add(keys[image.id])
             if (first.width, first.height) != (image.width, image.height):
                 raise AnnotationError(
                     f"{person}: {image.file_name} has another size for another person; label the same"
@@ -116,14 +186,17 @@ def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labe
                     "(icsi data convert --round)"
                 )
             labels[key][turn] = found
-    return images, labels, names
+    return images, labels, doubtful
 
 
-def _turns(person: str, dataset: Dataset, keys: dict[int, str]) -> Iterator[tuple[str, Turn, list[Annotation]]]:
+def _turns(person: str, dataset: Dataset, keys: dict[int, str]) -> Iterator[tuple[str, Turn, list[Label]]]:
     """The labels of one file by image and turn."""
-    found: dict[tuple[str, Turn], list[Annotation]] = {}
+    names = {category.id: _NAMES.get(category.name, category.name) for category in dataset.categories}
+    found: dict[tuple[str, Turn], list[Label]] = {}
     for label in dataset.annotations:
-        found.setdefault((keys[label.image_id], (person, label.round or 1)), []).append(label)
+        found.setdefault((keys[label.image_id], (person, label.round or 1)), []).append(
+            (names[label.category_id], label)
+        )
     yield from ((key, turn, labels) for (key, turn), labels in found.items())
 
 
@@ -133,10 +206,9 @@ def _key(image: Image, with_folder: bool) -> str:
 
 
 def _arrays(
-    frames: list[tuple[Image, dict[Turn, list[Annotation]]]],
+    frames: list[tuple[Image, dict[Turn, list[Label]]]],
     people: tuple[str, ...],
     rounds: tuple[int, ...],
-    names: dict[int, str],
 ) -> tuple[dict[str, NDArray[np.bool_]], dict[str, NDArray[np.float64]]]:
     """Masks (A, R, F, 512, 512) and points (A, R, F, 2) px by structure; a structure nobody marked has none."""
     shape = (len(people), len(rounds), len(frames))
@@ -146,8 +218,7 @@ def _arrays(
         place = geometry((image.width, image.height), _AS_INPUT)
         for (person, number), labels in by_turn.items():
             at = people.index(person), rounds.index(number), f
-            for label in labels:
-                name = names[label.category_id]
+            for name, label in labels:
                 if (tip := tip_of(label)) is not None:
                     points.setdefault(name, np.full((*shape, 2), np.nan))[at] = place.to_square(tip)
                 elif label.segmentation is not None:

@@ -56,6 +56,7 @@ class RepeatedLabels:
     published_as: dict[str, str]  # structure → row of the paper's Table 1 to set beside it
     not_repeated: tuple[str, ...] = ()  # people whose rounds are copies of one file
     left_out: int = 0  # frames that not everybody labelled in every round
+    by_name: int = 0  # frames that people have in folders of different names, taken for one by their own
 
     def pairs(self) -> pd.DataFrame:
         """Inter and intra pairs of all structures; the intra pairs of copied files are left out."""

@@ -149,3 +149,96 @@ def test_boxes_of_three_readers_give_their_mean_and_each_readers_score(saved, tm
 def test_more_votes_than_readers_are_refused(saved):
     code, text = icsi("agree", "boxes", saved("ada.json", boxes(10)), saved("ben.json", boxes(14)), "--votes", 3)
     assert (code, text.splitlines()[-1]) == (1, "Error: votes=3 of 2 readers; ask for as many as there are, or fewer")
+
+
+def test_files_of_one_name_are_called_by_their_folders(saved, tmp_path):
+    files = []
+    for name, left in (("ada", 10), ("ben", 14)):
+        (tmp_path / name).mkdir()
+        files.append(saved(f"{name}/labels.json", boxes(left)))
+    assert [name for name, _ in read_people(files)[0]] == ["ada/labels", "ben/labels"]
+    with pytest.raises(AnnotationError, match="given twice"):
+        read_people([files[0], files[0]])
+
+
+def test_one_annotator_in_several_files_is_refused_unless_each_file_is_a_person(saved):
+    named = boxes(10)
+    named.annotations[0].annotator = "1"  # as every Label Studio of one person calls that person
+    files = [saved("ada.json", named), saved("ben.json", named)]
+    code, text = icsi("agree", "boxes", *files)
+    assert (code, "labels of 1 stand in several files" in text) == (1, True), text
+    code, text = icsi("agree", "boxes", *files, "--by-file")
+    assert (code, "consensus: 1 boxes on 1 images" in text) == (0, True), text
+
+
+def test_nobody_who_names_a_sperm_is_refused(saved):
+    dataset = boxes(10)
+    dataset.categories = [SPERM.model_copy(update={"name": "spz"})]
+    code, text = icsi("agree", "boxes", saved("ada.json", dataset), saved("ben.json", dataset))
+    assert (code, "--label THEIRS=sperm" in text.splitlines()[-1]) == (1, True), text
+
+
+def shared(*annotators):
+    """Two images: ada and ben drew on the first, ada alone on the second; `annotators` submitted the second."""
+    about = {"attributes": {"annotators": list(annotators)}} if annotators else {}
+    images = [Image(id=1, file_name="a.png", width=200, height=60)]
+    images.append(Image(id=2, file_name="b.png", width=200, height=60, **about))
+    drawn = ((1, "ada"), (1, "ben"), (2, "ada"))
+    labels = [
+        box_annotation(n, image, SPERM, (10, 10, 20, 20), annotator=name)
+        for n, (image, name) in enumerate(drawn, start=1)
+    ]
+    return Dataset(images=images, annotations=labels, categories=[SPERM])
+
+
+@pytest.mark.parametrize(
+    ("annotators", "skip_empty", "images", "noted"),
+    [
+        ((), False, 2, True),  # nothing says whether ben saw the second image
+        ((), True, 1, False),
+        (("ada",), False, 1, False),  # he did not
+        (("ada", "ben"), False, 2, False),  # he did, and saw no sperm
+        (("ada", "ben"), True, 2, False),
+    ],
+)
+def test_who_drew_nothing_on_a_shared_files_image(annotators, skip_empty, images, noted, saved):
+    people, reports = read_people([saved("all.json", shared(*annotators))], skip_empty=skip_empty)
+    assert {name: len(one.images) for name, one in people} == {"ada": 2, "ben": images}
+    assert any("ben has no label on 1 images" in line for line in reports[0].lines()) == noted
+
+
+def test_two_images_of_one_name_are_not_taken_for_one_frame(saved):
+    dataset = outlines("ada", frames=2)
+    for image, name in zip(dataset.images, ("v1/f.png", "v1/f.jpg"), strict=True):
+        image.file_name = name
+    with pytest.raises(AnnotationError, match="two images are called"):
+        own_labels(read_people([saved("ada.json", dataset)])[0], Path())
+
+
+def test_an_image_matched_by_its_name_in_another_folder_is_counted(saved):
+    files = [saved("ada.json", boxes(10)), saved("ben.json", boxes(14))]
+    for file, folder in zip(files, ("v1", "v2"), strict=True):
+        file.write_text(file.read_text().replace("a.png", f"{folder}/a.png"))
+    code, text = icsi("agree", "boxes", *files)
+    assert (code, "1 ben: image taken for another reader's by its name" in text) == (0, True), text
+    files = [saved(f"{name}.json", outlines(name)) for name in ("ada", "ben")]
+    files[1].write_text(files[1].read_text().replace("f1.png", "v2/f1.png").replace("f2.png", "v2/f2.png"))
+    files[0].write_text(files[0].read_text().replace("f1.png", "v1/f1.png"))
+    code, text = icsi("agree", "outlines", *files)
+    assert (code, "1 frames lie in folders of different names" in text) == (0, True), text
+
+
+def test_each_file_numbers_its_categories_itself(saved):
+    """Categories that the study does not know are numbered as they occur: ben's file begins with another."""
+    files = []
+    for name, first in (("ada", "cell"), ("ben", "polar body")):
+        dataset = outlines(name, rounds=(1,))
+        dataset.categories = [
+            OOLEMMA.model_copy(update={"id": 100 + n, "name": f}) for n, f in enumerate((first, "cell"))
+        ]
+        outlined = [label for label in dataset.annotations if label.category_id == OOLEMMA.id]
+        cells = [label.model_copy(update={"category_id": 101}) for label in outlined]
+        dataset.annotations = [outlined[0].model_copy(update={"id": 99, "category_id": 100}), *cells]
+        files.append(saved(f"{name}.json", dataset))
+    pairs = own_labels(read_people(files)[0], Path()).pairs()
+    assert pairs[pairs["structure"] == "cell"]["value"].to_list() == pytest.approx([IOU["ada", "ben"]] * 3)
