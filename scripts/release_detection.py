@@ -2,8 +2,8 @@
 
     python scripts/release_detection.py RUNS BIOPSY CROWD --code REVISION --hardware …
 
-RUNS holds the folders that `icsi detect train` filled, each named after its profile, in the order of `STAGES`; BIOPSY
-and CROWD are the rendered sets that they were trained on. Every number of card and results is measured here, except
+RUNS holds the folders that `icsi detect train` filled, each named after its profile of `STAGES`; BIOPSY and CROWD are
+the rendered sets that they were trained on. Every number of card and results is measured here, except
 those on SVIA's videos, which `scripts/svia_folds.py` has measured.
 """
 
@@ -25,7 +25,12 @@ from icsilib.study.detection_scores import Evaluated, Tested, add_constants, add
 from icsilib.study.provenance import ROOT, Results, Value, read_results
 from icsilib.study.provenance import hardware as this_machine
 
-STAGES = ("standard", "standard-biopsy")
+STAGES = {
+    "standard": "both sets",
+    "standard-threads": "both sets, half of the windows anywhere",
+    "standard-biopsy": "the biopsy set alone",
+}
+LAST = list(STAGES)[-1]
 REFERENCE = ROOT / "book" / "reference"
 CARD = (Path(__file__).parent / "detection_card.md").read_text(encoding="utf-8")
 MADE_BY = (
@@ -40,16 +45,17 @@ def main(
     crowd: Path,
     code: Annotated[str, typer.Option(help="Revision of the code that trained it.")],
     hardware: Annotated[str, typer.Option(help="What it ran on.")],
+    remark: Annotated[str, typer.Option(help="What else is to be said of the run.")] = "",
 ) -> None:
     """Write weights, card, and the two reference results."""
     log = pd.concat([pd.read_csv(runs / stage / "log.csv").assign(stage=stage) for stage in STAGES])
-    network, settings, _ = load_weights(runs / STAGES[-1] / "best.safetensors")
+    network, settings, _ = load_weights(runs / LAST / "best.safetensors")
     about = {
         "data": f"rendered biopsy images: {MADE_BY}",
         "annotations_sha256": {folder.name: sha256_of(folder / "annotations.json") for folder in (biopsy, crowd)},
         "code": code,
         "initialisation": "imagenet",
-        "schedule": schedule(log, settings),
+        "schedule": schedule(log, settings) + remark,
         "hardware": hardware,
     }
     save_weights(BIOPSY_PHANTOM, network, settings, **about)
@@ -62,9 +68,8 @@ def main(
 def schedule(log: pd.DataFrame, settings: Settings) -> str:
     """The stages in words."""
     steps = log.groupby("stage", sort=False)["step"].max()
-    sets = dict(zip(STAGES, ("both sets", "the biopsy set alone"), strict=True))
     return "; ".join(
-        f"stage {number}, profile {stage}, {sets[stage]}: {count} steps of {settings.batch_size} windows"
+        f"stage {number}, profile {stage}, {STAGES[str(stage)]}: {count} steps of {settings.batch_size} windows"
         for number, (stage, count) in enumerate(steps.items(), 1)
     )
 
@@ -116,7 +121,7 @@ def training(log: pd.DataFrame, about: dict[str, Any]) -> Results:
     offset = log.groupby("stage", sort=False)["step"].max().cumsum().shift(fill_value=0)
     rows = log.assign(step=log["step"] + log["stage"].map(offset))
     results.add_table("log", [row.dropna().to_dict() for _, row in rows.iterrows()])
-    validated = rows[rows["stage"] == STAGES[-1]].dropna(subset="validation_ap")
+    validated = rows[rows["stage"] == LAST].dropna(subset="validation_ap")
     last = validated.sort_values("validation_ap").iloc[-1]
     facts = {"n_of": "validation images", "data": "phantom", "method": "weights as shipped"}
     results.add("steps", int(rows["step"].max()))

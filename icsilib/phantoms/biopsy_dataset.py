@@ -21,6 +21,8 @@ BENCHMARK_IMAGES = 110  # of paper B's test set; a tenth of 702 is 70, so the tw
 BENCHMARK_SEED = 100_000  # added to the seed of a data set whose benchmark is wanted
 CROWDED_SEED = 200_000  # the same of a data set whose crowded companion is wanted
 CROWD = {"dense": 40, "diffuse": 6}  # sperm added to every image of a crowded set
+CROWD_FIBRES = {"dense": 60, "diffuse": 8}  # threads added: without a head beside them, a tail is taken for a sperm
+CROWDED = BiopsyRanges(extra_sperm=CROWD, extra_fibres=CROWD_FIBRES)
 CROWD_PATIENTS = {"quick": 0, "standard": 200, "paper": 0}  # of the crowded companion, by profile
 SOURCES = ("drawing.py", *(f"biopsy/{name}.py" for name in ("ranges", "shapes", "render")))
 
@@ -86,7 +88,7 @@ def crowd_set(patients: int, seed: int) -> PhantomSet:
         name="biopsy-crowd",
         items=[f"patient-{number:03d}" for number in range(patients)],
         render=partial(render_crowd, seed=seed),
-        parameters={"patients": patients, "seed": seed, "crowd": CROWD},
+        parameters={"patients": patients, "seed": seed, "crowd": CROWD, "fibres": CROWD_FIBRES},
         sources=SOURCES,
         categories=BIOPSY_CATEGORIES,
         split=partial(split_patients, seed=seed),
@@ -118,9 +120,8 @@ def render_patient(patient: int, folder: Folder, images: int, seed: int) -> Reco
 def render_crowd(number: int, folder: Folder, seed: int) -> Records:
     """Render the two crowded images of patient `number` into `folder`; every 30 patients have a seed of their own."""
     turn, patient = divmod(number, PATIENTS)
-    ranges, name = BiopsyRanges(extra_sperm=CROWD), f"patient-{number:03d}"
-    images = [biopsy_image(seed + CROWDED_SEED + turn, patient + more, ranges) for more in (0, PATIENTS)]
-    return _records([replace(image, patient_id=name) for image in images], folder)
+    images = [biopsy_image(seed + CROWDED_SEED + turn, patient + more, CROWDED) for more in (0, PATIENTS)]
+    return _records([replace(image, patient_id=f"patient-{number:03d}") for image in images], folder)
 
 
 def _records(images: Sequence[BiopsyImage], folder: Folder) -> Records:

@@ -57,6 +57,7 @@ class BiopsyRanges:
     tubules: Range = (0, 3)  # of a dense image
     tubule_width: Range = (90.0, 220.0)
     fibres: Range = (0, 4)  # threads without a head, which pass for tails
+    extra_fibres: dict[str, int] = field(default_factory=lambda: {"dense": 0, "diffuse": 0})  # in every image
     fibre_height: Range = (0.15, 0.6)
     # view
     um_per_px_dense: Range = (0.24, 0.42)

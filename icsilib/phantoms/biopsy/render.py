@@ -207,7 +207,7 @@ def _add_cells(canvas: Canvas, rng: np.random.Generator, ranges: BiopsyRanges, k
                 _floating(canvas, rng, place, ranges)
             else:
                 draw[name](canvas, rng, place)
-    for _ in range(int(rng.uniform(*ranges.fibres))):
+    for _ in range(int(rng.uniform(*ranges.fibres)) + ranges.extra_fibres[kind]):
         line = np.cumsum(_wander(rng, int(rng.integers(15, 60))) / canvas.um_per_px, axis=0)
         strokes = [(rng.uniform([0, 0], size) + line, rng.uniform(0.4, 1.1) / canvas.um_per_px, 1.0)]
         canvas.add_lines(strokes, rng.uniform(*ranges.fibre_height), 0.08)
