@@ -71,6 +71,7 @@ def evaluate(
     results.data["icsi phantom with hard scenes, test videos"] = about["annotations_sha256"]
     add_scores(results, table, "phantom")
     add_scores(results, wider, "phantom", "with_hard_scenes.")
+    add_scores(results, test_table(model.with_flips(), stand_in), "phantom", "flips.")
     add_speed(results, speed(model))
     add_speed(results, speed(with_openvino(model)), "openvino")
     add_groups(results, table, "kit", "operator", "phase")
@@ -86,7 +87,7 @@ def evaluate(
 def test_table(model: Segmenter, folder: Path) -> pd.DataFrame:
     """One row a frame of a set's test videos."""
     test = load_frames(folder / "annotations.json", model.settings.preprocess, "test")
-    return frame_table(model.model, test).assign(phase=[record.phase for record in test.records])
+    return frame_table(model.network, test).assign(phase=[record.phase for record in test.records])
 
 
 def embryo_overlaps(model: Segmenter) -> list[float]:
@@ -125,6 +126,7 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         widths="–".join(map(str, settings.widths)),
         parameters=parameter_count(model.model),
         rows="\n".join(_row(results, *row) for row in ROWS),
+        flip_rows="\n".join(_row(results, label, f"flips.{key}", digits) for label, key, digits in ROWS),
         wider_rows="\n".join(_row(results, label, f"with_hard_scenes.{key}", digits) for label, key, digits in ROWS),
         frames=results.values["oolemma.iou.mean"].n,
         wider_frames=results.values["with_hard_scenes.oolemma.iou.mean"].n,

@@ -180,13 +180,16 @@ def predict(
     every: Annotated[int, typer.Option(min=1, help="Take every n-th frame of a video.")] = 3,
     confidence: Annotated[float, typer.Option(help="Leave out tips of lower confidence, 0 to 1.")] = 0.3,
     engine: Engine = "torch",
+    flips: Annotated[bool, typer.Option(help="Average over mirror images: four times slower, more accurate.")] = False,
 ) -> None:
     """Segment images and videos: outlines and tips as COCO JSON, pictures in the colours of Figure 2."""
     from icsilib.data.annotations import ICSI_CATEGORIES, AnnotationError, Dataset, write_coco
     from icsilib.data.video import VideoError
 
     dataset = Dataset(images=[], annotations=[], categories=list(ICSI_CATEGORIES))
-    segmenter = _with_engine(_segmenter(weights), engine)
+    if flips and engine != "torch":
+        fail("--flips: goes with the engine torch only")
+    segmenter = _segmenter(weights).with_flips() if flips else _with_engine(_segmenter(weights), engine)
     faults = []
     above = Path(os.path.commonpath([path.resolve().parent for path in files]))  # names alone may repeat
     for path in files:

@@ -6,7 +6,7 @@ metadata. Nothing is unpickled.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from icsilib.data.preprocess import preprocess
 from icsilib.files import atomic_path
 from icsilib.segmentation.dataset import network_input
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
+from icsilib.segmentation.flips import FlipAveraged
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
 
@@ -57,6 +58,10 @@ class Segmenter:
         if not isinstance(self.network, NestedUNet):
             raise TypeError("this model's network is an exported program; load the weights again for the torch module")
         return self.network
+
+    def with_flips(self) -> "Segmenter":
+        """The same model, its answers averaged over mirror images: slower, and more accurate."""
+        return replace(self, network=FlipAveraged(self.model).eval())
 
     def predict(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment a photograph, grey (H, W) or RGB (H, W, 3), 8 bits."""
