@@ -28,7 +28,6 @@ from icsilib.study.provenance import hardware as this_machine
 STAGES = {
     "standard": "both sets",
     "standard-threads": "both sets, half of the windows anywhere",
-    "standard-biopsy": "the biopsy set alone",
 }
 LAST = list(STAGES)[-1]
 REFERENCE = ROOT / "book" / "reference"
