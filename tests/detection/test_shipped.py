@@ -7,7 +7,7 @@ from icsilib.phantoms.biopsy import BiopsyRanges, biopsy_image
 
 UNSEEN = 300_000  # seeds of the study's data sets lie below
 DIFFUSE = (4, 7, 9, 10, 11, 13, 15, 16, 17, 18)
-OPERATING_POINT = 0.17  # score of the reference run's largest F2 on validation
+OPERATING_POINT = 0.2  # score of the reference run's largest F2 on validation, about
 ONE_SPERM = BiopsyRanges(sperm_per_image=(0.0, 1.0, *[0.0] * 6))
 
 
