@@ -135,6 +135,8 @@ def training_curves(axes: Sequence[Axes], log: pd.DataFrame) -> None:
     iou.legend(fontsize=8)
     tip.plot(log["epoch"], log["tip_px_at_512"], ".-", color=VERMILION)
     tip.set(ylabel="tip error, px at 512", yscale="log")
+    for axis in (tip.yaxis.set_major_formatter, tip.yaxis.set_minor_formatter):
+        axis("{x:g}")
     friction.plot(log["epoch"], log["friction"], ".-", color=GREEN)
     friction.set(ylabel="mean ξ of diffGrad")
     for ax in axes:
