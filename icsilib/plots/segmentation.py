@@ -148,12 +148,10 @@ def tip_error_histogram(ax: Axes, errors: ArrayLike, published_mean: float | Non
     values = np.asarray(errors, float)
     values = values[np.isfinite(values)]
     ax.hist(np.minimum(values, 100), bins=np.arange(0, 101, 2).tolist(), color=BLUE)
-    ax.axvline(values.mean(), color=VERMILION, label=f"mean of this run, {values.mean():.1f} px")
+    ax.axvline(values.mean(), color=VERMILION, label=f"mean, {values.mean():.1f} px")
     if published_mean is not None:
         ax.axvline(published_mean, color="black", ls="--", label=f"mean published, {published_mean:.1f} px")
-    ax.set(
-        xlabel="distance from predicted to true needle tip (px at 512)", ylabel="frames", yscale="log", xlim=(0, 100)
-    )
+    ax.set(xlabel="distance to the true tip (px at 512)", ylabel="frames", yscale="log", xlim=(0, 100))
     ax.legend(fontsize=8)
 
 
@@ -163,6 +161,7 @@ def grouped_scores(axes: Sequence[Axes], table: pd.DataFrame, group: str) -> Non
     columns = {"iou_oolemma": "IoU, oolemma", "iou_pipette": "IoU, pipette", "tip_px": "tip error, px at 512"}
     for ax, (column, label) in zip(axes, columns.items(), strict=True):
         values = [table.loc[table[group] == name, column].dropna() for name in names]
-        ax.boxplot(values, tick_labels=names, widths=0.6, flierprops={"ms": 3}, medianprops={"color": VERMILION})
+        short = [name.removeprefix(f"{group}-") for name in names]
+        ax.boxplot(values, tick_labels=short, widths=0.6, flierprops={"ms": 3}, medianprops={"color": VERMILION})
         ax.set(ylabel=label, xlabel=group)
     axes[-1].set_yscale("log")
