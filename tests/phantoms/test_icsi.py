@@ -14,13 +14,13 @@ BENCH = replace(
     IcsiRanges(),
     field_level=(0.6, 0.6), field_gradient=(0, 0), mottle=(0, 0), vignetting=(0, 0), relief=(0, 0), dust=(0, 0),
     debris=(0, 0), zona_level=(0, 0), membrane_line=(0, 0), membrane_halo=(0, 0), speckle=(0, 0), gamma=(1, 1),
-    contrast=(1, 1), cumulus_share=0.0, caption_share=0.0, round_field_share=0.0, well_share=0.0,
+    contrast=(1, 1), cumulus_share=0.0, caption_share=0.0, round_field_share=0.0, well_share=0.0, clump_share=0.0,
     hidden_needle_share=0.0, neighbour_share=0.0, letterbox_share=0.0, hard_share=0.0, no_tools_share=0.0,
     no_tools_cleaving_share=0.0, zona_speckle=(0, 0), tip_contrast_to_texture=0.0,
     no_pipette_share=1.0,
     sperm_level=(0, 0),
 )  # fmt: skip
-HARD = replace(IcsiRanges(), hard_share=0.5)
+HARD = replace(IcsiRanges(), hard_share=0.5, clump_share=0.0)  # a clump that hides tips has a test of its own
 CELL = replace(
     BENCH, cytoplasm_level=(-0.4, -0.4), needle_edge_level=(0, 0), needle_lumen_level=(0, 0), bright_needle_share=0
 )
@@ -220,7 +220,7 @@ def test_a_tip_under_a_burnt_in_text_is_not_visible() -> None:
 
 
 def test_debris_over_the_tip_hides_it_and_nothing_else_changes() -> None:
-    clear = replace(BENCH, clump_share=0.0, hard_share=0.0)
+    clear = replace(BENCH, hard_share=0.0)
     hidden = 0
     for number in range(4):
         video, same = (procedure(3, number, 128, replace(clear, clump_share=share), False) for share in (1.0, 0.0))
