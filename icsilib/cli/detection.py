@@ -16,6 +16,7 @@ detect = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper B
 
 Data = Annotated[Path, typer.Argument(help="Folder with annotations.json (COCO), its images and split.json.")]
 Weights = Annotated[str, typer.Option(help="A shipped detector by name, or a file that training wrote.")]
+Also = Annotated[list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")]
 Part = Annotated[str, typer.Option(help="Part of the split: train, validation, test or all.")]
 Batch = Annotated[int, typer.Option(min=1, help="Windows that the network sees at a time.")]
 Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
@@ -26,9 +27,7 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run; continued when it holds a part of it.")],
     profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
-    also: Annotated[
-        list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")
-    ] = None,
+    also: Also = None,
     initialisation: Annotated[str | None, typer.Option(help="imagenet, shipped or scratch.")] = None,
     start_from: Annotated[
         Path | None, typer.Option(help="Weights of an earlier stage, where the profile starts from shipped ones.")
@@ -52,8 +51,7 @@ def train(
         )
     changes = {"initialisation": initialisation, "steps": steps}
     settings = PROFILES[profile].with_(**{name: value for name, value in changes.items() if value is not None})
-    training, validation = _images(data, "train"), _images(data, "validation")
-    training = [image for folder in also or [] for image in _images(folder, "all")] + training
+    training, validation = _training_images(data, also), _images(data, "validation")
     start = start_from or BIOPSY_PHANTOM
     try:
         trained = run(training, validation, settings, out, seed, workers, True, accelerator, start_from=start)
@@ -68,9 +66,7 @@ def search(
     data: Data,
     runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
     results: Annotated[Path, typer.Option(help="File for the table, JSON; written anew after every candidate.")],
-    also: Annotated[
-        list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")
-    ] = None,
+    also: Also = None,
 ) -> None:
     """Train briefly with each of a few values of what paper B leaves open, and score it on the validation part."""
     from icsilib.detection.search import CANDIDATES, SEARCHED
@@ -79,7 +75,7 @@ def search(
     from icsilib.files import sha256_of
     from icsilib.study.provenance import Results
 
-    training = [image for folder in also or [] for image in _images(folder, "all")] + _images(data, "train")
+    training = _training_images(data, also)
     collected, rows = Results("detection_search", "search", 0, settings=as_record(SEARCHED)), []
     collected.data |= {folder.name: sha256_of(folder / "annotations.json") for folder in [data, *(also or [])]}
     for row in run(training, _images(data, "validation"), SEARCHED, CANDIDATES, runs, progress=True):
@@ -188,6 +184,11 @@ def benchmark(
         f"{engine}, batch {batch_size}: {one.images} images ({one.windows} windows) in {one.seconds:.1f} s, "
         f"{one.images_per_second:.1f} images/s"
     )
+
+
+def _training_images(data: Path, also: list[Path] | None) -> "list[LabelledImage]":
+    """All images of the further sets, and the training part of `data`."""
+    return [image for folder in also or [] for image in _images(folder, "all")] + _images(data, "train")
 
 
 def _images(data: Path, part: str) -> "list[LabelledImage]":
