@@ -60,7 +60,7 @@ def biopsy(
 @phantom.command("biopsy-crowd")
 def biopsy_crowd(
     out: Out,
-    patients: Annotated[int, typer.Option(help="Number of patients, two images of each.")] = 200,
+    patients: Annotated[int, typer.Option(help="Number of patients, two images of each.")] = 600,
     seed: Seed = 0,
     workers: Workers = None,
     force: Force = False,

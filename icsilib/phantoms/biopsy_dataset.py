@@ -23,7 +23,7 @@ CROWDED_SEED = 200_000  # the same of a data set whose crowded companion is want
 CROWD = {"dense": 40, "diffuse": 6}  # sperm added to every image of a crowded set
 CROWD_FIBRES = {"dense": 60, "diffuse": 8}  # threads added: without a head beside them, a tail is taken for a sperm
 CROWDED = BiopsyRanges(extra_sperm=CROWD, extra_fibres=CROWD_FIBRES)
-CROWD_PATIENTS = {"quick": 0, "standard": 200, "paper": 0}  # of the crowded companion, by profile
+CROWD_PATIENTS = {"quick": 0, "standard": 600, "paper": 0}  # of the crowded companion, by profile
 SOURCES = ("drawing.py", *(f"biopsy/{name}.py" for name in ("ranges", "shapes", "render")))
 
 

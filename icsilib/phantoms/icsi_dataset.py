@@ -61,7 +61,7 @@ ICSI_PROFILES = {
 # the study ships, which is to meet photographs of other laboratories; hence its hard scenes.
 ICSI_TRAINING = {
     "quick": IcsiData(videos=400, size=256, every=40),
-    "standard": IcsiData(videos=3000, size=256, every=30, hard=0.36),
+    "standard": IcsiData(videos=6000, size=256, every=50, hard=0.36),
     "paper": IcsiData(),
 }
 

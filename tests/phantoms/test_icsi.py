@@ -238,3 +238,24 @@ def test_debris_over_the_tip_hides_it_and_nothing_else_changes() -> None:
             inside = np.argwhere(far)[:, ::-1]
             assert np.all((inside >= outline.min(axis=0) - reach) & (inside <= outline.max(axis=0) + reach))
     assert hidden > 2
+
+
+def test_fragments_lie_inside_a_dividing_cell_and_leave_the_truth_alone() -> None:
+    whole = replace(IcsiRanges(), cleaving_share=1.0, no_tools_cleaving_share=1.0)
+    fallen = replace(whole, fragmented_share=1.0)
+    for video in range(4):
+        one, other = (procedure(0, video, 128, ranges, noise=False).frame(20) for ranges in (whole, fallen))
+        assert np.array_equal(one.oolemma, other.oolemma)
+        changed = np.argwhere(np.abs(one.image.astype(int) - other.image) > 2)[:, ::-1]
+        reach = [cv2.pointPolygonTest(one.oolemma.astype(np.float32), (float(x), float(y)), True) for x, y in changed]
+        assert len(reach) > 50
+        assert min(reach) > -6  # px; light about an edge is blurred
+
+
+def test_an_undivided_cell_has_no_fragments() -> None:
+    fallen = replace(IcsiRanges(), cleaving_share=0.0, fragmented_share=1.0)
+    one, other = (
+        procedure(0, 1, 128, ranges, noise=False).frame(20)
+        for ranges in (fallen, replace(fallen, fragmented_share=0.0))
+    )
+    assert np.array_equal(one.image, other.image)

@@ -46,6 +46,7 @@ def draw_texture(rng: np.random.Generator, scene: Scene, look: Look, ranges: Ics
     speckle = noise_field(rng, scene.shape, rng.uniform(*ranges.speckle_size) / scene.um_per_px)
     x, y, radius = scene.polar_body
     polar_body = look.polar_body * radius * bump(np.array([x, y]), radius, scene.size)
+    inclusions += _fragments(rng, scene, ranges)
     return Texture(granules, inclusions, zona, speckle, polar_body)
 
 
@@ -79,6 +80,20 @@ def _cells(rng: np.random.Generator, scene: Scene, look: Look, ranges: IcsiRange
         height += rise * cap(depth_inside(ring, scene.size, 2), 1.5 * look.rim * scene.radius)
     lines = cv2.GaussianBlur(lines, (0, 0), 0.5 * width)
     return (height - lines * rng.uniform(*ranges.lobe_border_depth) / scene.um_per_px).astype(np.float32)
+
+
+def _fragments(rng: np.random.Generator, scene: Scene, ranges: IcsiRanges) -> Picture:
+    """Heights of the pieces into which one cell of some dividing ones has fallen."""
+    height: Picture = np.zeros(scene.shape, np.float32)
+    if rng.random() >= ranges.fragmented_share or not len(scene.lobes):
+        return height
+    lobe = scene.lobes[rng.integers(len(scene.lobes))]
+    for _ in range(rng.integers(*ranges.fragments)):
+        radius = rng.uniform(*ranges.fragment_radius) * lobe[2]
+        away, turn = (lobe[2] - radius) * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
+        place = lobe[:2] + away * np.array([np.cos(turn), np.sin(turn)])
+        height = np.maximum(height, rng.uniform(*ranges.fragment_height) * radius * bump(place, radius, scene.size))
+    return height
 
 
 def add_oocyte(image: Picture, scene: Scene, look: Look, texture: Texture, pushed: float, zona_pushed: float) -> None:

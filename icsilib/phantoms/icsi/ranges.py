@@ -39,6 +39,7 @@ class HardScenes:
     no_pipette_share: float = 0.2
     hidden_needle_share: float = 0.3
     cleaving_share: float = 0.35
+    fragmented_share: float = 0.6
     pronuclei_share: float = 0.15
     cumulus_share: float = 0.7
     cumulus_clumps: Range = (1, 4)
@@ -99,6 +100,10 @@ class IcsiRanges:
     lobe_border_depth: Range = (1.0, 5.0)
     lobe_hides: Range = (0.2, 0.9)  # of the borders that lie behind a nearer cell
     lobe_height: Range = (0.4, 1.0)  # of the rim's width
+    fragmented_share: float = 0.0  # of the dividing cells: one of their cells has fallen into fragments
+    fragments: Range = (10, 40)
+    fragment_radius: Range = (0.08, 0.3)  # of the cell's radius
+    fragment_height: Range = (0.3, 1.3)  # of its radius
     cumulus_share: float = 0.5
     cumulus_size: Range = (15.0, 60.0)
     cumulus_clumps: Range = (1, 2)
