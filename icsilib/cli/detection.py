@@ -30,7 +30,7 @@ def train(
     also: Also = None,
     initialisation: Annotated[str | None, typer.Option(help="imagenet, shipped or scratch.")] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="Weights of an earlier stage, where the profile starts from shipped ones.")
+        Path | None, typer.Option(help="Weights to begin with: the profile alone is trained, not the stages before it.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
@@ -39,9 +39,8 @@ def train(
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
     from icsilib.checkpoints import CheckpointError, NonFiniteLossError
-    from icsilib.detection.settings import PROFILES
-    from icsilib.detection.training import TrainingError
-    from icsilib.detection.training import train as run
+    from icsilib.detection.settings import PROFILES, stages
+    from icsilib.detection.training import TrainingError, train_stages
     from icsilib.detection.weights import BIOPSY_PHANTOM
 
     if profile not in PROFILES or initialisation not in (None, "imagenet", "shipped", "scratch"):
@@ -50,11 +49,15 @@ def train(
             f"choose {', '.join(PROFILES)}; imagenet, shipped, scratch"
         )
     changes = {"initialisation": initialisation, "steps": steps}
-    settings = PROFILES[profile].with_(**{name: value for name, value in changes.items() if value is not None})
+    *earlier, last = stages(profile)
+    if start_from or initialisation:
+        earlier = []
+    chosen = [*earlier, last.with_(**{name: value for name, value in changes.items() if value is not None})]
     training, validation = _training_images(data, also), _images(data, "validation")
     start = start_from or BIOPSY_PHANTOM
     try:
-        trained = run(training, validation, settings, out, seed, workers, True, accelerator, start_from=start)
+        how = {"workers": workers, "progress": True, "accelerator": accelerator, "start_from": start}
+        trained = train_stages(chosen, training, validation, out, seed, **how)
     except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
         fail(error)
     best = max(row["validation_ap"] for row in trained.log if "validation_ap" in row)

@@ -9,7 +9,7 @@ from icsilib.detection.settings import PROFILES, Settings
 from icsilib.detection.training import train
 
 # The first steps of the reference run, long enough to tell candidates apart.
-SEARCHED = PROFILES["standard"].with_(steps=200, validate_every=200, warm_up=50)
+SEARCHED = PROFILES["standard-crowd"].with_(steps=200, validate_every=200, warm_up=50)
 # What the paper leaves open, one change at a time from `SEARCHED`.
 CANDIDATES: dict[str, dict[str, Any]] = {
     "base": {},

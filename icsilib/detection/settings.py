@@ -16,6 +16,7 @@ class Settings:
     """A detector, its training and its detections. Lengths are px of the source image unless said otherwise."""
 
     profile: str
+    after: str | None = None  # profile whose best weights this one begins with; None for its `initialisation`
     # what the network sees
     input_size: int = 640  # px, side of the network's input
     resample: Resample = "pool"  # how 80, 40 and 20 cells become 38, 19 and 10 (open)
@@ -28,7 +29,8 @@ class Settings:
     localisation_weight: float = 1.0  # (open)
     l2: float = 4e-5  # weight of the squared norm of the weights (open)
     # optimisation
-    initialisation: Literal["imagenet", "shipped", "scratch"] = "imagenet"  # shipped: all weights of `load()`
+    # "shipped": all weights of `load()`, or of the profile `after`
+    initialisation: Literal["imagenet", "shipped", "scratch"] = "imagenet"
     frozen_stages: int = 0  # first stages of MobileNetV2 kept as initialised
     learning_rate: float = 1e-3  # (open)
     warm_up: int = 100  # steps over which the rate rises from zero (open)
@@ -88,10 +90,15 @@ _BIOPSY = _WINDOWS.with_(initialisation="shipped", frozen_stages=4, empty_share=
 PROFILES = {
     "paper": Settings("paper"),
     # The reference run, stage by stage: with the crowded set beside the biopsy images, around sperm; then with half of
-    # the windows anywhere, where a thread must be told from a tail. A third, with the biopsy images alone, made the
-    # validation worse.
-    "standard": _WINDOWS.with_(profile="standard", frozen_stages=4, steps=3000, validate_every=1500),
-    "standard-threads": _BIOPSY.with_(profile="standard-threads", warm_up=50, steps=1500, validate_every=1500),
+    # the windows anywhere, where a thread must be told from a tail; then the same for long. A stage with the biopsy
+    # images alone made the validation worse.
+    "standard-crowd": _WINDOWS.with_(profile="standard-crowd", frozen_stages=4, steps=3000, validate_every=1500),
+    "standard-threads": _BIOPSY.with_(
+        profile="standard-threads", after="standard-crowd", warm_up=50, steps=1500, validate_every=1500
+    ),
+    "standard": _BIOPSY.with_(
+        profile="standard", after="standard-threads", warm_up=50, steps=5500, validate_every=1100
+    ),
     # From scratch or from ImageNet a few minutes are not enough; this profile goes on from the shipped weights.
     "quick": _BIOPSY.with_(profile="quick", learning_rate=2e-5, warm_up=10, steps=40, validate_every=40),
     "svia": Settings(
@@ -106,3 +113,9 @@ PROFILES = {
         zoom=1.25,
     ),
 }
+
+
+def stages(profile: str) -> list[Settings]:
+    """The profiles that are trained one after the other, each from the weights of the one before; `profile` is last."""
+    settings = PROFILES[profile]
+    return [settings] if settings.after is None else [*stages(settings.after), settings]

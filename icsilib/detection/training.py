@@ -55,7 +55,7 @@ class Trained:
 
     weights: Path  # of the best validation
     log: list[dict[str, Any]]
-    initialisation: str  # "imagenet", "shipped" or "scratch": what was done, not what was asked for
+    initialisation: str  # "imagenet", "shipped", "scratch" or the profile before: what was done, not what was asked for
 
 
 def train(
@@ -105,16 +105,38 @@ def train(
     return Trained(out / "best.safetensors", state["rows"], state["initialisation"])
 
 
-def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> tuple[SSD, str]:
-    """A network at the start of training, and where it starts: features from "imagenet", all "shipped", or "scratch".
+def train_stages(
+    stages: Sequence[Settings],
+    training: Sequence[LabelledImage],
+    validation: Sequence[LabelledImage],
+    out: Path | str,
+    seed: int = 0,
+    **how: Any,
+) -> Trained:
+    """Train `stages` one after the other, each from the best weights of the one before; returns the last.
 
+    The last stage's run is `out` itself, an earlier one's the folder of its profile's name in it; `how` goes to
+    `train`. What is finished is not repeated.
+    """
+    *earlier, last = stages
+    for settings in earlier:
+        done = train(training, validation, settings, Path(out) / settings.profile, seed, **how)
+        how = how | {"start_from": done.weights}
+    return train(training, validation, last, out, seed, **how)
+
+
+def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> tuple[SSD, str]:
+    """A network at the start of training, and where it starts.
+
+    That is features from "imagenet", all weights of the library ("shipped") or of the profile before, or "scratch".
     Where ImageNet is asked for and its weights are not there, it says so on one line and starts from scratch.
     """
     network = SSD(settings.resample)
     if settings.initialisation == "scratch":
         return network, "scratch"
+    origin: str = settings.initialisation
     if settings.initialisation == "shipped":
-        network = load_weights(start_from)[0]
+        network, origin = load_weights(start_from)[0], settings.after or origin
     elif path := find_imagenet_weights():
         load_imagenet(network.features, path)
     else:
@@ -125,7 +147,7 @@ def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> 
         return network, "scratch"
     for weight in network.features[: settings.frozen_stages].parameters():
         weight.requires_grad = False
-    return network, settings.initialisation
+    return network, origin
 
 
 def precision(settings: Settings, accelerator: str = "auto") -> Any:
