@@ -236,6 +236,14 @@ def run_lengths(segmentation: dict[str, Any], height: int, width: int) -> list[i
     return runs
 
 
+def runs_of(mask: NDArray[np.bool_]) -> list[int]:
+    """COCO run lengths of a mask (height, width), column by column, outside first."""
+    flat = mask.T.ravel()
+    ends = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff([0, *ends, len(flat)]).tolist()
+    return [0, *runs] if len(flat) and flat[0] else runs
+
+
 def _mask_of_runs(runs: list[int], height: int, width: int) -> NDArray[np.bool_]:
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
 

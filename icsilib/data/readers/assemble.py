@@ -19,6 +19,7 @@ from icsilib.data.annotations import (
     mask_of,
     polygon_annotation,
     run_lengths,
+    runs_of,
 )
 from icsilib.data.readers.clipping import clip
 from icsilib.data.readers.places import Places, size_of
@@ -253,10 +254,7 @@ class _Assembly:
         )
 
     def _mask(self, shape: Shape, image: Image, category: Category) -> Annotation:
-        try:
-            runs = run_lengths(shape.runs or {}, image.height, image.width)
-        except AnnotationError:
-            raise Unusable("run lengths do not fill the image") from None
+        runs = self._runs(shape, image)
         plain = {"size": [image.height, image.width], "counts": runs}
         blank = Annotation(id=len(self.annotations) + 1, image_id=image.id, category_id=category.id, segmentation=plain)
         rows, columns = np.nonzero(mask_of(blank, image.height, image.width))
@@ -265,6 +263,23 @@ class _Assembly:
         x, y = int(columns.min()), int(rows.min())
         box = [float(each) for each in (x, y, columns.max() + 1 - x, rows.max() + 1 - y)]
         return blank.model_copy(update={"bbox": box, "area": float(len(rows))})
+
+    def _runs(self, shape: Shape, image: Image) -> list[int]:
+        """COCO run lengths of a mask; what of a patch lies outside the image is cut off."""
+        if shape.patch is None:
+            try:
+                return run_lengths(shape.runs or {}, image.height, image.width)
+            except AnnotationError:
+                raise Unusable("run lengths do not fill the image") from None
+        whole = np.zeros((image.height, image.width), dtype=bool)
+        left, top = shape.points[0].astype(int)
+        rows, columns = np.nonzero(shape.patch)
+        rows, columns = rows + top, columns + left
+        inside = (rows >= 0) & (rows < image.height) & (columns >= 0) & (columns < image.width)
+        if not inside.all():
+            self._change(shape.where, "clipped to the image")
+        whole[rows[inside], columns[inside]] = True
+        return runs_of(whole)
 
     def _inside(self, shape: Shape, points: Points, image: Image) -> Points:
         """`points` of the shape in px, clipped to the image; a clipped shape is counted as changed."""

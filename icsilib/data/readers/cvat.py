@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
+from icsilib.data.readers.masks import Mask, from_cvat
 from icsilib.data.readers.outlines import box, ellipse, rotated_box
 from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_xml
@@ -87,7 +88,6 @@ def _shapes(parent: ElementTree.Element) -> Iterator[ElementTree.Element]:
 def _shape(
     where: str, picture: str, element: ElementTree.Element, owner: ElementTree.Element, who: str | None
 ) -> Shape:
-    kind, points = _outline(element)
     about: dict[str, Any] = {"annotator": who} if who else {}
     attributes = {text(each.get("name")) or "": text(each.text) for each in element.iter("attribute")}
     attributes |= {name: element.get(name) for name in ("occluded", "keyframe") if element.get(name)}
@@ -95,7 +95,20 @@ def _shape(
         attributes["track_id"] = owner.get("id")
     if attributes:
         about["attributes"] = attributes
+    if element.tag == "mask":
+        corner, patch = _patch(element)
+        return Shape(where, picture, "mask", corner, text(owner.get("label")), about, patch=patch)
+    kind, points = _outline(element)
     return Shape(where, picture, kind, points, text(owner.get("label")), about)  # type: ignore[arg-type]
+
+
+def _patch(element: ElementTree.Element) -> tuple[Points, Mask]:
+    """Left upper corner (1, 2) and pixels of a painted mask."""
+    width, height = pixels(element.get("width")), pixels(element.get("height"))
+    if not width or not height:
+        raise Unusable("mask without a size")
+    corner = np.array([[number(element.get("left"), "left"), number(element.get("top"), "top")]])
+    return corner, from_cvat(element.get("rle") or "", width, height)
 
 
 def _outline(element: ElementTree.Element) -> tuple[str, Points]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
+from icsilib.data.readers.masks import from_label_studio
 from icsilib.data.readers.outlines import box, ellipse, rotated_box
 from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
@@ -130,8 +131,12 @@ def _shape(where: str, picture: str, results: list[Any], about: dict[str, Any]) 
     if len({str(label) for label in labels}) > 1:
         raise Unusable("several labels")
     width, height = (number(results[0].get(f"original_{side}"), f"original_{side}") for side in ("width", "height"))
+    label = text(labels[0]) if labels else None
+    if "rle" in value:
+        patch = from_label_studio(value["rle"], pixels(width) or 0, pixels(height) or 0)
+        return Shape(where, picture, "mask", np.zeros((1, 2)), label, about, patch=patch)
     kind, points = _outline(value, width / 100, height / 100)
-    return Shape(where, picture, kind, points, text(labels[0]) if labels else None, about)  # type: ignore[arg-type]
+    return Shape(where, picture, kind, points, label, about)  # type: ignore[arg-type]
 
 
 def _outline(value: Mapping[str, Any], sx: float, sy: float) -> tuple[str, Points]:
@@ -142,8 +147,6 @@ def _outline(value: Mapping[str, Any], sx: float, sy: float) -> tuple[str, Point
             raise Unusable("point is not a pair")
         points = np.array([[number(x, "x") * sx, number(y, "y") * sy] for x, y in pairs]).reshape(-1, 2)
         return "polygon", points
-    if "rle" in value:
-        raise Unusable("brush mask; draw polygons or export the masks as PNG")
     if "x" not in value or "y" not in value:
         raise Unusable("not a shape")
     x, y = number(value["x"], "x") * sx, number(value["y"], "y") * sy
