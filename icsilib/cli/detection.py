@@ -177,9 +177,9 @@ def benchmark(
 
     detector = _detector(weights)
     if engine == "openvino":
-        from icsilib.detection.export import with_openvino
+        from icsilib.detection.export import precisions, with_openvino
 
-        detector = with_openvino(detector)
+        detector = with_openvino(detector, precisions()[-1])
     elif engine != "torch":
         fail(f"engine {engine!r}: choose torch or openvino")
     one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)

@@ -6,12 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from icsilib.detection import load
 from icsilib.detection.boxes import box_iou, xywh_to_cxcywh
 from icsilib.detection.default_boxes import default_boxes, encode
 from icsilib.detection.detector import Detections, Detector, suppress
-from icsilib.detection.export import with_openvino
+from icsilib.detection.export import precisions, with_openvino
 from icsilib.detection.settings import Settings
 from icsilib.detection.ssd import SSD
+from icsilib.phantoms.biopsy import biopsy_image
 
 WINDOWS = Settings("test", input_size=300, window=300, overlap=80)
 
@@ -112,3 +114,12 @@ def test_openvino_computes_what_torch_computes():
             assert torch.allclose(ours, theirs, atol=1e-4)
     image = np.random.default_rng(0).integers(0, 255, (150, 200, 3)).astype(np.uint8)
     assert np.allclose(fast.predict(image).scores, detector.predict(image).scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", precisions())
+def test_openvino_finds_the_same_sperm_in_every_precision(precision):
+    pixels = biopsy_image(0, 1).pixels[:400, :640]
+    exact, fast = (each.predict(pixels) for each in (load(), with_openvino(load(), precision)))
+    assert exact.scores[0] > 0.2
+    assert np.abs(exact.scores[:3] - fast.scores[:3]).max() < {"f32": 1e-4, "bf16": 0.05}[precision]
+    assert np.abs(exact.boxes[0] - fast.boxes[0]).max() < 3  # px
