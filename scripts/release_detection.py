@@ -1,10 +1,11 @@
 """Turn a finished training of paper B's detector into what the study ships: weights, model card, reference results.
 
-    python scripts/release_detection.py RUNS BIOPSY CROWD --code REVISION --hardware …
+    python scripts/release_detection.py RUN BIOPSY CROWD OTHERS --code REVISION --hardware …
 
-RUNS holds the folders that `icsi detect train` filled, each named after its profile of `STAGES`; BIOPSY and CROWD are
-the rendered sets that they were trained on. Every number of card and results is measured here, except
-those on SVIA's videos, which `scripts/svia_folds.py` has measured.
+RUN is the folder that `icsi detect train --profile standard` filled, with a folder for each of its earlier stages;
+BIOPSY and CROWD are the rendered sets that it was trained on, OTHERS a set of patients of another seed, to test on.
+Every number of card and results is measured here, except those on SVIA's videos, which `scripts/svia_folds.py` has
+measured.
 """
 
 from pathlib import Path
@@ -15,9 +16,11 @@ import typer
 
 from icsilib.detection import load
 from icsilib.detection.dataset import images_of
-from icsilib.detection.export import with_openvino
-from icsilib.detection.settings import Settings
-from icsilib.detection.throughput import Throughput, measure_throughput
+from icsilib.detection.detector import Detector
+from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.export import Precision, precisions, with_openvino
+from icsilib.detection.settings import Settings, stages
+from icsilib.detection.throughput import measure_throughput
 from icsilib.detection.training import detect_files
 from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
 from icsilib.files import sha256_of, write_text_atomic
@@ -25,30 +28,28 @@ from icsilib.study.detection_scores import Evaluated, Tested, add_constants, add
 from icsilib.study.provenance import ROOT, Results, Value, read_results
 from icsilib.study.provenance import hardware as this_machine
 
-STAGES = {
-    "standard": "both sets",
-    "standard-threads": "both sets, half of the windows anywhere",
-}
-LAST = list(STAGES)[-1]
+STAGES = [settings.profile for settings in stages("standard")]
 REFERENCE = ROOT / "book" / "reference"
 CARD = (Path(__file__).parent / "detection_card.md").read_text(encoding="utf-8")
 MADE_BY = (
     "icsi phantom biopsy --images 702 --seed 0 (training patients of its split) and "
-    "icsi phantom biopsy-crowd --patients 200 --seed 0"
+    "icsi phantom biopsy-crowd --patients 600 --seed 0"
 )
 
 
 def main(
-    runs: Path,
+    run: Path,
     biopsy: Path,
     crowd: Path,
+    others: Path,
     code: Annotated[str, typer.Option(help="Revision of the code that trained it.")],
     hardware: Annotated[str, typer.Option(help="What it ran on.")],
     remark: Annotated[str, typer.Option(help="What else is to be said of the run.")] = "",
 ) -> None:
     """Write weights, card, and the two reference results."""
-    log = pd.concat([pd.read_csv(runs / stage / "log.csv").assign(stage=stage) for stage in STAGES])
-    network, settings, _ = load_weights(runs / LAST / "best.safetensors")
+    folders = {stage: run / stage for stage in STAGES} | {STAGES[-1]: run}
+    log = pd.concat([pd.read_csv(folder / "log.csv").assign(stage=stage) for stage, folder in folders.items()])
+    network, settings, _ = load_weights(run / "best.safetensors")
     about = {
         "data": f"rendered biopsy images: {MADE_BY}",
         "annotations_sha256": {folder.name: sha256_of(folder / "annotations.json") for folder in (biopsy, crowd)},
@@ -58,46 +59,59 @@ def main(
         "hardware": hardware,
     }
     save_weights(BIOPSY_PHANTOM, network, settings, **about)
-    results, evaluated = evaluate(biopsy, about)
+    results, evaluated = evaluate(biopsy, others, about)
     results.write(REFERENCE / "detection_evaluation.json")
     training(log, about).write(REFERENCE / "detection_training.json")
-    write_text_atomic(BIOPSY_PHANTOM.with_suffix(".md"), card(results, evaluated, settings, about, biopsy))
+    write_text_atomic(BIOPSY_PHANTOM.with_suffix(".md"), card(results, evaluated, settings, about, biopsy, others))
 
 
 def schedule(log: pd.DataFrame, settings: Settings) -> str:
     """The stages in words."""
     steps = log.groupby("stage", sort=False)["step"].max()
     return "; ".join(
-        f"stage {number}, profile {stage}, {STAGES[str(stage)]}: {count} steps of {settings.batch_size} windows"
+        f"stage {number}, profile {stage}: {count} steps of {settings.batch_size} windows"
         for number, (stage, count) in enumerate(steps.items(), 1)
     )
 
 
-def evaluate(biopsy: Path, about: dict[str, Any]) -> tuple[Results, Evaluated]:
-    """Scores on the test patients, time for all images, and what was measured on SVIA."""
+def evaluate(biopsy: Path, others: Path, about: dict[str, Any]) -> tuple[Results, Evaluated]:
+    """Scores on the test patients and on all of `others`, time for 702 images, and what was measured on SVIA."""
     detector = load()
     results = Results("detection_evaluation", "standard", 0, training=about)
     results.data["biopsy"] = sha256_of(biopsy / "annotations.json")
-    test, validation = (
+    results.data["biopsy, other patients"] = sha256_of(others / "annotations.json")
+    test, validation, more = (
         Tested(images, detect_files(detector, images))
-        for images in (images_of(biopsy, "test"), images_of(biopsy, "validation"))
+        for images in (images_of(biopsy, "test"), images_of(biopsy, "validation"), images_of(others))
     )
+    add_scores(results, more, validation, "phantom", "other_patients.")
     evaluated = add_scores(results, test, validation, "phantom")
     rows = [{"phenotype": name, "found": right, "sperm": n} for name, (right, n) in evaluated.hits.items()]
     results.add_table("phenotypes", rows)
     add_constants(results)
     results.values |= {key: value for key, value in from_svia(results).items() if key.startswith("svia.")}
-    add_throughput(
-        results, measure_throughput(with_openvino(detector), [one.path for one in images_of(biopsy)], batch_size=8)
-    )
+    add_throughput(results, {precision: with_openvino(detector, precision) for precision in precisions()}, biopsy)
     return results, evaluated
 
 
-def add_throughput(results: Results, time: Throughput) -> None:
-    """Add images a second, and seconds for all."""
+def add_throughput(results: Results, detectors: dict[Precision, Detector], biopsy: Path) -> None:
+    """Add the time for all images and the AP on the test patients of each precision, and the fastest's speed."""
+    test, files = images_of(biopsy, "test"), [image.path for image in images_of(biopsy)]
+    times = {precision: measure_throughput(one, files, batch_size=8) for precision, one in detectors.items()}
+    rows = [
+        {
+            "precision": precision,
+            "images": times[precision].images,
+            "images/s": times[precision].images_per_second,
+            "AP at IoU 0.5, test patients": scores_of(coco_evaluation(test, detect_files(one, test))).ap,
+        }
+        for precision, one in detectors.items()
+    ]
+    results.add_table("throughput", rows)
+    precision, time = min(times.items(), key=lambda item: item[1].seconds)
     machine = this_machine()
     method = (
-        f"from file to boxes, OpenVINO, batch 8, {time.images} images in {time.windows} windows, "
+        f"from file to boxes, OpenVINO in {precision}, batch 8, {time.images} images in {time.windows} windows, "
         f"{machine['processor']}, {machine['cores']} cores"
     )
     about = {"n": time.images, "n_of": "images", "data": "phantom", "method": method}
@@ -120,7 +134,7 @@ def training(log: pd.DataFrame, about: dict[str, Any]) -> Results:
     offset = log.groupby("stage", sort=False)["step"].max().cumsum().shift(fill_value=0)
     rows = log.assign(step=log["step"] + log["stage"].map(offset))
     results.add_table("log", [row.dropna().to_dict() for _, row in rows.iterrows()])
-    validated = rows[rows["stage"] == LAST].dropna(subset="validation_ap")
+    validated = rows[rows["stage"] == STAGES[-1]].dropna(subset="validation_ap")
     last = validated.sort_values("validation_ap").iloc[-1]
     facts = {"n_of": "validation images", "data": "phantom", "method": "weights as shipped"}
     results.add("steps", int(rows["step"].max()))
@@ -131,9 +145,11 @@ def training(log: pd.DataFrame, about: dict[str, Any]) -> Results:
     return results
 
 
-def card(results: Results, evaluated: Evaluated, settings: Settings, about: dict[str, Any], biopsy: Path) -> str:
+def card(
+    results: Results, evaluated: Evaluated, settings: Settings, about: dict[str, Any], biopsy: Path, others: Path
+) -> str:
     """The model card: the text of `detection_card.md` with the measured figures."""
-    test, digests = images_of(biopsy, "test"), list(about["annotations_sha256"].values())
+    test, more, digests = images_of(biopsy, "test"), images_of(others), list(about["annotations_sha256"].values())
     return CARD.format(
         input_size=settings.input_size,
         window=settings.window,
@@ -145,6 +161,10 @@ def card(results: Results, evaluated: Evaluated, settings: Settings, about: dict
         patients=len({image.group for image in test}),
         sperm=results.values["ap50"].n,
         rows="\n".join(_row(results, *row) for row in ROWS),
+        other_images=len(more),
+        other_patients=len({image.group for image in more}),
+        other_sperm=results.values["other_patients.ap50"].n,
+        other_rows="\n".join(_row(results, label, f"other_patients.{key}") for label, key in ROWS),
         phenotypes=", ".join(
             f"{name.replace('_', ' ')} {right} of {number}" for name, (right, number) in evaluated.hits.items()
         ),

@@ -84,7 +84,10 @@ PROFILES = {
     "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
     "standard-96": _SMALL.with_(profile="standard-96", size=96, epochs=4, after="standard-64", **_GOES_ON),
     "standard-128": _SMALL.with_(profile="standard-128", size=128, epochs=4, after="standard-96", **_GOES_ON),
-    "standard": _SMALL.with_(profile="standard", size=128, epochs=5, after="standard-128", **_GOES_ON),
+    "standard-128-more": _SMALL.with_(
+        profile="standard-128-more", size=128, epochs=5, after="standard-128", **_GOES_ON
+    ),
+    "standard": _SMALL.with_(profile="standard", size=192, epochs=2, after="standard-128-more", **_GOES_ON),
     "quick": _SMALL.with_(
         profile="quick", size=128, epochs=2, batch_size=8, learning_rate=5e-4, averaging=0.98, after=SHIPPED
     ),

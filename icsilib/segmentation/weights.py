@@ -83,8 +83,9 @@ class Segmenter:
 
 
 def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected region of each mask (N, H, W): a frame shows one oocyte and one suction pipette.
+    """The largest connected region of each mask (N, H, W), its holes filled.
 
+    A frame shows one oocyte and one suction pipette, and neither has holes: what lies within its outline belongs to it.
     The paper does not say that it did so, and `icsilib.segmentation.evaluation` scores the network's masks as they are.
     """
     return np.stack([_largest_region(mask) for mask in masks])
@@ -92,7 +93,11 @@ def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _largest_region(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     count, regions, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    return regions == 1 + int(np.argmax(facts[1:, cv2.CC_STAT_AREA])) if count > 1 else mask
+    if count < 2:
+        return mask
+    largest = (regions == 1 + int(np.argmax(facts[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+    outline, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(largest, outline, -1, 1, cv2.FILLED) > 0
 
 
 def _to_source(y_seg: Tensor, place: Any) -> NDArray[np.float32]:

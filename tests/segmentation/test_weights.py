@@ -105,3 +105,14 @@ def test_only_the_largest_region_of_each_class_is_kept():
     kept = largest_regions(masks)
     assert kept[0, 4:, 4:].all()
     assert kept.sum() == 16
+
+
+def test_what_an_outline_surrounds_belongs_to_it():
+    masks = np.zeros((2, 20, 30), dtype=bool)
+    masks[0, 2:15, 3:20] = True
+    masks[0, 5:9, 6:12] = False  # a hole
+    masks[0, 7, 8] = True  # an island in it
+    filled = np.zeros((20, 30), dtype=bool)
+    filled[2:15, 3:20] = True
+    assert np.array_equal(largest_regions(masks)[0], filled)
+    assert not largest_regions(masks)[1].any()

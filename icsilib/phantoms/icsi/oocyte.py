@@ -88,7 +88,8 @@ def _fragments(rng: np.random.Generator, scene: Scene, ranges: IcsiRanges) -> Pi
     if rng.random() >= ranges.fragmented_share or not len(scene.lobes):
         return height
     lobe = scene.lobes[rng.integers(len(scene.lobes))]
-    for _ in range(rng.integers(*ranges.fragments)):
+    fewest, most = map(int, ranges.fragments)
+    for _ in range(rng.integers(fewest, most)):
         radius = rng.uniform(*ranges.fragment_radius) * lobe[2]
         away, turn = (lobe[2] - radius) * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
         place = lobe[:2] + away * np.array([np.cos(turn), np.sin(turn)])

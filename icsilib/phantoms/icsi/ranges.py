@@ -101,7 +101,7 @@ class IcsiRanges:
     lobe_hides: Range = (0.2, 0.9)  # of the borders that lie behind a nearer cell
     lobe_height: Range = (0.4, 1.0)  # of the rim's width
     fragmented_share: float = 0.0  # of the dividing cells: one of their cells has fallen into fragments
-    fragments: Range = (10, 40)
+    fragments: Range = (10, 40)  # in number; fewer than the second
     fragment_radius: Range = (0.08, 0.3)  # of the cell's radius
     fragment_height: Range = (0.3, 1.3)  # of its radius
     cumulus_share: float = 0.5
