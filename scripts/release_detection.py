@@ -77,11 +77,12 @@ def schedule(log: pd.DataFrame, settings: Settings) -> str:
 def evaluate(biopsy: Path, others: Path, about: dict[str, Any]) -> tuple[Results, Evaluated]:
     """Scores on the test patients and on all of `others`, time for 702 images, and what was measured on SVIA."""
     detector = load()
+    exact = with_openvino(detector)
     results = Results("detection_evaluation", "standard", 0, training=about)
     results.data["biopsy"] = sha256_of(biopsy / "annotations.json")
     results.data["biopsy, other patients"] = sha256_of(others / "annotations.json")
     test, validation, more = (
-        Tested(images, detect_files(detector, images))
+        Tested(images, detect_files(exact, images))
         for images in (images_of(biopsy, "test"), images_of(biopsy, "validation"), images_of(others))
     )
     add_scores(results, more, validation, "phantom", "other_patients.")

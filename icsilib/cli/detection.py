@@ -39,6 +39,7 @@ def train(
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
     from icsilib.checkpoints import CheckpointError, NonFiniteLossError
+    from icsilib.detection.evaluation import harmonic_mean
     from icsilib.detection.settings import PROFILES, stages
     from icsilib.detection.training import TrainingError, train_stages
     from icsilib.detection.weights import BIOPSY_PHANTOM
@@ -60,8 +61,10 @@ def train(
         trained = train_stages(chosen, training, validation, out, seed, **how)
     except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
         fail(error)
-    best = max(row["validation_ap"] for row in trained.log if "validation_ap" in row)
-    typer.echo(f"{trained.weights}: started from {trained.initialisation}, best validation AP at IoU 0.5 {best:.3f}")
+    best = max(
+        harmonic_mean(row["validation_ap"], row["validation_ar"]) for row in trained.log if "validation_ap" in row
+    )
+    typer.echo(f"{trained.weights}: started from {trained.initialisation}, best published F1 on validation {best:.3f}")
 
 
 @detect.command("search")

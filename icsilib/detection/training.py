@@ -4,7 +4,7 @@ A run is a folder:
 
     settings.json      what is trained, checked when the run continues
     last.safetensors   the whole state after the last saved step: network, optimiser, random numbers, log
-    best.safetensors   weights with the highest average precision on the validation images so far
+    best.safetensors   weights that did best on the validation images so far, by the published F1 (AP with AR)
     log.csv            loss and learning rate every few steps, validation where it was done
 """
 
@@ -229,8 +229,8 @@ def _validate(
     scores = scores_of(coco_evaluation(validation, detect_files(Detector(network, settings, device), validation)))
     training_mode(network, settings)
     state["rows"].append({"step": state["step"], "validation_ap": scores.ap, "validation_ar": scores.ar})
-    if scores.ap > state["best"]:
-        state["best"] = scores.ap
+    if scores.f1 > state["best"]:
+        state["best"] = scores.f1
         save_weights(out / "best.safetensors", network, settings)
 
 
@@ -272,7 +272,7 @@ def _bar(settings: Settings, state: dict[str, Any], shown: bool) -> Iterator[Cal
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}, best validation AP {task.fields[best]:.3f}"),
+        TextColumn("loss {task.fields[loss]:.3f}, best validation F1 {task.fields[best]:.3f}"),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task("", total=settings.steps, completed=state["step"], loss=math.nan, best=state["best"])

@@ -87,9 +87,11 @@ PROFILES = {
     "standard-128-more": _SMALL.with_(
         profile="standard-128-more", size=128, epochs=5, after="standard-128", **_GOES_ON
     ),
-    "standard": _SMALL.with_(profile="standard", size=192, epochs=2, after="standard-128-more", **_GOES_ON),
+    "standard": _SMALL.with_(
+        profile="standard", size=144, epochs=1, batch_size=8, learning_rate=1e-3, after="standard-128-more"
+    ),
     "quick": _SMALL.with_(
-        profile="quick", size=128, epochs=2, batch_size=8, learning_rate=5e-4, averaging=0.98, after=SHIPPED
+        profile="quick", size=160, epochs=1, batch_size=8, learning_rate=5e-4, averaging=0.98, after=SHIPPED
     ),
     "scratch-64": _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
     "scratch": _SMALL.with_(profile="scratch", size=96, epochs=2, averaging=0.98, after="scratch-64", **_GOES_ON),

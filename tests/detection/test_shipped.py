@@ -24,6 +24,6 @@ def test_load_gives_a_detector_that_finds_half_of_the_sperm_in_diffuse_tissue_or
 
 def test_the_file_says_what_it_was_trained_on():
     _, settings, about = load_weights(BIOPSY_PHANTOM)
-    assert settings.profile == "standard-threads"
+    assert settings.profile == "standard"
     assert set(about) >= {"data", "annotations_sha256", "code", "initialisation"}
     assert BIOPSY_PHANTOM.with_suffix(".md").exists()
