@@ -21,7 +21,7 @@ from icsilib.detection.evaluation import coco_evaluation, scores_of
 from icsilib.detection.export import Precision, precisions, with_openvino
 from icsilib.detection.settings import Settings, stages
 from icsilib.detection.throughput import measure_throughput
-from icsilib.detection.training import detect_files
+from icsilib.detection.training import best_validation, detect_files
 from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.study.detection_scores import Evaluated, Tested, add_constants, add_scores
@@ -77,12 +77,12 @@ def schedule(log: pd.DataFrame, settings: Settings) -> str:
 def evaluate(biopsy: Path, others: Path, about: dict[str, Any]) -> tuple[Results, Evaluated]:
     """Scores on the test patients and on all of `others`, time for 702 images, and what was measured on SVIA."""
     detector = load()
-    exact = with_openvino(detector)
+    engines = {precision: with_openvino(detector, precision) for precision in precisions()}
     results = Results("detection_evaluation", "standard", 0, training=about)
     results.data["biopsy"] = sha256_of(biopsy / "annotations.json")
     results.data["biopsy, other patients"] = sha256_of(others / "annotations.json")
     test, validation, more = (
-        Tested(images, detect_files(exact, images))
+        Tested(images, detect_files(engines["f32"], images))
         for images in (images_of(biopsy, "test"), images_of(biopsy, "validation"), images_of(others))
     )
     add_scores(results, more, validation, "phantom", "other_patients.")
@@ -91,7 +91,7 @@ def evaluate(biopsy: Path, others: Path, about: dict[str, Any]) -> tuple[Results
     results.add_table("phenotypes", rows)
     add_constants(results)
     results.values |= {key: value for key, value in from_svia(results).items() if key.startswith("svia.")}
-    add_throughput(results, {precision: with_openvino(detector, precision) for precision in precisions()}, biopsy)
+    add_throughput(results, engines, biopsy)
     return results, evaluated
 
 
@@ -136,12 +136,12 @@ def training(log: pd.DataFrame, about: dict[str, Any]) -> Results:
     rows = log.assign(step=log["step"] + log["stage"].map(offset))
     results.add_table("log", [row.dropna().to_dict() for _, row in rows.iterrows()])
     validated = rows[rows["stage"] == STAGES[-1]].dropna(subset="validation_ap")
-    last = validated.sort_values("validation_ap").iloc[-1]
+    kept = best_validation(validated.to_dict("records"))
     facts = {"n_of": "validation images", "data": "phantom", "method": "weights as shipped"}
     results.add("steps", int(rows["step"].max()))
     results.add("initialisation", about["initialisation"])
-    results.add("validation.ap50", last["validation_ap"], **facts)
-    results.add("validation.ar100", last["validation_ar"], **facts)
+    results.add("validation.ap50", kept["validation_ap"], **facts)
+    results.add("validation.ar100", kept["validation_ar"], **facts)
     results.values["imagenet_gain"] = from_svia(results)["imagenet_gain.ap50"]
     return results
 

@@ -41,7 +41,7 @@ def train(
     from icsilib.checkpoints import CheckpointError, NonFiniteLossError
     from icsilib.detection.evaluation import harmonic_mean
     from icsilib.detection.settings import PROFILES, stages
-    from icsilib.detection.training import TrainingError, train_stages
+    from icsilib.detection.training import TrainingError, best_validation, train_stages
     from icsilib.detection.weights import BIOPSY_PHANTOM
 
     if profile not in PROFILES or initialisation not in (None, "imagenet", "shipped", "scratch"):
@@ -61,9 +61,8 @@ def train(
         trained = train_stages(chosen, training, validation, out, seed, **how)
     except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
         fail(error)
-    best = max(
-        harmonic_mean(row["validation_ap"], row["validation_ar"]) for row in trained.log if "validation_ap" in row
-    )
+    kept = best_validation(trained.log)
+    best = harmonic_mean(kept["validation_ap"], kept["validation_ar"])
     typer.echo(f"{trained.weights}: started from {trained.initialisation}, best published F1 on validation {best:.3f}")
 
 

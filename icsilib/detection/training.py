@@ -33,7 +33,7 @@ from icsilib.checkpoints import (
 )
 from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, read_rgb, training_batches
 from icsilib.detection.detector import Detections, Detector
-from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.evaluation import coco_evaluation, harmonic_mean, scores_of
 from icsilib.detection.losses import l2_regularisation, multibox_loss
 from icsilib.detection.mobilenet import WEIGHTS_FILE, find_imagenet_weights, load_imagenet
 from icsilib.detection.settings import Settings, as_record
@@ -123,6 +123,12 @@ def train_stages(
         done = train(training, validation, settings, Path(out) / settings.profile, seed, **how)
         how = how | {"start_from": done.weights}
     return train(training, validation, last, out, seed, **how)
+
+
+def best_validation(log: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The row of a run's log whose weights were kept: the highest published F1, of AP with AR."""
+    rows = [row for row in log if "validation_ap" in row]
+    return max(rows, key=lambda row: harmonic_mean(row["validation_ap"], row["validation_ar"]))
 
 
 def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> tuple[SSD, str]:

@@ -93,3 +93,10 @@ def test_run_lengths_bring_a_mask_back(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T, mask)
     rows = ", ".join(map(str, runs_of(mask.T)))
     np.testing.assert_array_equal(from_cvat(rows, width, height), mask)
+
+
+def test_a_mask_on_an_impossibly_large_image_is_a_counted_skip(tmp_path: Path) -> None:
+    path = cvat(tmp_path)
+    path.write_text(path.read_text().replace('width="100" height="80"', 'width="1000000" height="1000000"'))
+    _, report = read_annotations(path)
+    assert report.skipped == {"its image is too large for a mask": 1}

@@ -13,7 +13,7 @@ from icsilib.checkpoints import NonFiniteLossError, load_checkpoint
 from icsilib.detection import load, training
 from icsilib.detection.dataset import LabelledImage, TrainingInputs, training_batches
 from icsilib.detection.settings import Settings
-from icsilib.detection.training import TrainingError, initialised, learning_rate, train, training_mode
+from icsilib.detection.training import TrainingError, best_validation, initialised, learning_rate, train, training_mode
 from icsilib.detection.weights import load_weights
 
 SMALL = Settings(
@@ -191,3 +191,9 @@ def test_a_run_can_go_on_from_the_shipped_weights():
     assert all(torch.equal(tensor, shipped[name]) for name, tensor in network.state_dict().items())
     assert not next(network.features[1].parameters()).requires_grad
     assert next(network.features[2].parameters()).requires_grad
+
+
+def test_weights_are_kept_by_average_precision_and_recall_together():
+    log = [{"step": 1, "loss": 1.0}]
+    log += [{"step": n, "validation_ap": ap, "validation_ar": ar} for n, ap, ar in ((2, 0.8, 0.6), (3, 0.79, 0.7))]
+    assert best_validation(log)["step"] == 3

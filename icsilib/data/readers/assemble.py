@@ -22,6 +22,7 @@ from icsilib.data.annotations import (
     runs_of,
 )
 from icsilib.data.readers.clipping import clip
+from icsilib.data.readers.masks import MOST_PIXELS
 from icsilib.data.readers.places import Places, size_of
 from icsilib.data.readers.records import (
     Changed,
@@ -254,6 +255,8 @@ class _Assembly:
         )
 
     def _mask(self, shape: Shape, image: Image, category: Category) -> Annotation:
+        if image.height * image.width > MOST_PIXELS:
+            raise Unusable("its image is too large for a mask")
         runs = self._runs(shape, image)
         plain = {"size": [image.height, image.width], "counts": runs}
         blank = Annotation(id=len(self.annotations) + 1, image_id=image.id, category_id=category.id, segmentation=plain)
