@@ -29,6 +29,7 @@ from icsilib.study.provenance import ROOT, Results, Value, read_results
 from icsilib.study.provenance import hardware as this_machine
 
 STAGES = [settings.profile for settings in stages("standard")]
+FASTEST = precisions()[-1]
 REFERENCE = ROOT / "book" / "reference"
 CARD = (Path(__file__).parent / "detection_card.md").read_text(encoding="utf-8")
 MADE_BY = (
@@ -87,8 +88,6 @@ def evaluate(biopsy: Path, others: Path, about: dict[str, Any]) -> tuple[Results
     )
     add_scores(results, more, validation, "phantom", "other_patients.")
     evaluated = add_scores(results, test, validation, "phantom")
-    rows = [{"phenotype": name, "found": right, "sperm": n} for name, (right, n) in evaluated.hits.items()]
-    results.add_table("phenotypes", rows)
     add_constants(results)
     results.values |= {key: value for key, value in from_svia(results).items() if key.startswith("svia.")}
     add_throughput(results, engines, biopsy)
@@ -96,9 +95,13 @@ def evaluate(biopsy: Path, others: Path, about: dict[str, Any]) -> tuple[Results
 
 
 def add_throughput(results: Results, detectors: dict[Precision, Detector], biopsy: Path) -> None:
-    """Add the time for all images and the AP on the test patients of each precision, and the fastest's speed."""
-    test, files = images_of(biopsy, "test"), [image.path for image in images_of(biopsy)]
-    times = {precision: measure_throughput(one, files, batch_size=8) for precision, one in detectors.items()}
+    """Add speed and AP on the test patients of each precision, and the time that the fastest takes for all images."""
+    test = images_of(biopsy, "test")
+    files = dict.fromkeys(detectors, test) | {FASTEST: images_of(biopsy)}
+    times = {
+        precision: measure_throughput(one, [image.path for image in files[precision]], batch_size=8)
+        for precision, one in detectors.items()
+    }
     rows = [
         {
             "precision": precision,
@@ -109,10 +112,10 @@ def add_throughput(results: Results, detectors: dict[Precision, Detector], biops
         for precision, one in detectors.items()
     ]
     results.add_table("throughput", rows)
-    precision, time = min(times.items(), key=lambda item: item[1].seconds)
+    time = times[FASTEST]
     machine = this_machine()
     method = (
-        f"from file to boxes, OpenVINO in {precision}, batch 8, {time.images} images in {time.windows} windows, "
+        f"from file to boxes, OpenVINO in {FASTEST}, batch 8, {time.images} images in {time.windows} windows, "
         f"{machine['processor']}, {machine['cores']} cores"
     )
     about = {"n": time.images, "n_of": "images", "data": "phantom", "method": method}

@@ -130,7 +130,7 @@ def training_batches(
 
     Which images a step sees depends on the seed and the step alone. An epoch's last, incomplete batch is left out.
     """
-    defaults = default_boxes(inputs.settings.scales)
+    defaults = default_boxes(inputs.settings.scales, inputs.settings.ratios)
     size = min(inputs.settings.batch_size, len(inputs))
     per_epoch = len(inputs) // size
 

@@ -16,28 +16,30 @@ from torch import Tensor
 from icsilib.detection.boxes import box_iou, cxcywh_to_xywh
 
 MAP_SIZES = (38, 19, 10, 5, 3, 1)  # cells along each side of the six feature maps
-ASPECT_RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))  # width : height, each used both ways round
+PUBLISHED_RATIOS = (2.0, 3.0)  # long side : short side, each used both ways round
+RATIOS_USED = (1, 2, 2, 2, 1, 1)  # how many of the ratios each map has
 PUBLISHED_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)  # side of map k's square; torchvision's SSD300
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # divisors of the offsets (cx, cy, w, h)
 
 
 def boxes_per_cell() -> tuple[int, ...]:
     """Default boxes a cell on each map: two squares and two boxes for every aspect ratio, (4, 6, 6, 6, 4, 4)."""
-    return tuple(2 + 2 * len(ratios) for ratios in ASPECT_RATIOS)
+    return tuple(2 + 2 * used for used in RATIOS_USED)
 
 
-def default_boxes(scales: Sequence[float] = PUBLISHED_SCALES) -> Tensor:
+def default_boxes(scales: Sequence[float] = PUBLISHED_SCALES, ratios: tuple[float, float] = PUBLISHED_RATIOS) -> Tensor:
     """The (8732, 4) default boxes, cxcywh as fractions of the input's side, in the order of the network's output.
 
     `scales` are the sides s₁ … s₇ of the squares; each map k also has a square of side √(s_k·s_{k+1}). Centres are
-    those of the cells, (i + ½)/f for a map of f cells (Liu et al. 2016, section 2.2).
+    those of the cells, (i + ½)/f for a map of f cells (Liu et al. 2016, section 2.2). `ratios` are those of the
+    elongated boxes: the first on every map, the second on maps 2 to 4.
     """
     if len(scales) != len(MAP_SIZES) + 1 or any(a >= b for a, b in pairwise(scales)):
         raise ValueError(f"default box scales: need {len(MAP_SIZES) + 1} rising numbers, got {tuple(scales)}")
     boxes = []
-    for size, ratios, (scale, following) in zip(MAP_SIZES, ASPECT_RATIOS, pairwise(scales), strict=True):
+    for size, used, (scale, following) in zip(MAP_SIZES, RATIOS_USED, pairwise(scales), strict=True):
         shapes = [(scale, scale), (math.sqrt(scale * following),) * 2]
-        for ratio in ratios:
+        for ratio in ratios[:used]:
             long, short = scale * math.sqrt(ratio), scale / math.sqrt(ratio)
             shapes += [(long, short), (short, long)]
         centres = (torch.arange(size) + 0.5) / size
@@ -47,14 +49,14 @@ def default_boxes(scales: Sequence[float] = PUBLISHED_SCALES) -> Tensor:
     return torch.cat(boxes)
 
 
-def coverage(shapes: NDArray[np.floating], scales: Sequence[float], draw: np.random.Generator) -> float:
-    """Share of sperm of `shapes` (N, 2), width and height as fractions of the input, that a default box fits.
+def coverage(shapes: NDArray[np.floating], defaults: Tensor, draw: np.random.Generator) -> float:
+    """Share of sperm of `shapes` (N, 2), width and height as fractions of the input, that one of `defaults` fits.
 
     Each is put anywhere in the input by `draw`; it is fitted when some default box has an IoU of 0.5 with it.
     """
     places = draw.uniform(shapes / 2, np.maximum(1 - shapes / 2, shapes / 2))
     boxes = torch.from_numpy(np.concatenate([places, shapes], axis=1)).float()
-    overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(default_boxes(scales)))
+    overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(defaults))
     return float((overlap.amax(dim=1) >= 0.5).float().mean())
 
 

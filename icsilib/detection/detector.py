@@ -39,7 +39,7 @@ class Detector:
 
     def __init__(self, network: Network, settings: Settings, device: torch.device | str = "cpu") -> None:
         self.network, self.settings, self.device = network, settings, device
-        self._defaults = default_boxes(settings.scales).to(device)
+        self._defaults = default_boxes(settings.scales, settings.ratios).to(device)
 
     def predict(self, image: NDArray[np.uint8], batch_size: int = 8) -> Detections:
         """Sperm in one image of 8 bits, RGB (H, W, 3) or grey (H, W)."""

@@ -104,7 +104,7 @@ def test_benchmark_names_what_it_ran(trained):
     [
         (
             ["train", "DATA", "--out", "DATA/other", "--profile", "fast"],
-            "choose paper, standard-crowd, standard-threads, standard",
+            "choose paper, standard-crowd, standard-threads, standard-long, standard",
         ),
         (["evaluate", "DATA", "--part", "tests"], "part 'tests': unknown"),
         (["evaluate", "DATA/nowhere"], "no such file"),

@@ -49,6 +49,21 @@ def test_every_map_has_its_published_scale_and_ratios():
         start += size**2 * n
 
 
+def test_ratios_change_the_elongated_boxes_alone():
+    shapes = default_boxes(ratios=(2, 5))[-4 - 36 - 150 : -4 - 36 - 144, 2:]  # first cell of the map of 5 cells
+    usual = default_boxes()[-4 - 36 - 150 : -4 - 36 - 144, 2:]
+    assert torch.equal(shapes[:4], usual[:4])
+    assert (shapes[4:, 0] / shapes[4:, 1]).tolist() == pytest.approx([5, 1 / 5])
+    assert shapes.prod(dim=1)[2:].tolist() == pytest.approx([PUBLISHED_SCALES[3] ** 2] * 4)
+
+
+def test_coverage_is_the_share_that_a_default_box_fits():
+    # One default box, in the middle, and sperm as large as the input: they can only lie on its centre.
+    box = torch.tensor([[0.5, 0.5, 1.0, 1.0]])
+    shapes = np.array([[1.0, 1.0], [1.0, 0.6], [1.0, 0.4], [0.4, 1.0]])
+    assert coverage(shapes, box, np.random.default_rng(0)) == 0.5
+
+
 @pytest.mark.parametrize("scales", [(0.1, 0.2), (0.1, 0.2, 0.3, 0.3, 0.5, 0.6, 0.7)])
 def test_scales_must_be_seven_and_rise(scales):
     with pytest.raises(ValueError, match="need 7 rising numbers"):
@@ -101,6 +116,6 @@ def test_the_best_box_of_every_sperm_is_positive(numbers):
 def test_coverage_of_sizes_that_always_and_never_fit():
     draw = np.random.default_rng(0)
     # Squares of the published scales find a box wherever they lie; a fiftieth of the input is too small for any.
-    assert coverage(np.full((50, 2), 0.33), PUBLISHED_SCALES, draw) == 1
-    assert coverage(np.full((50, 2), 0.02), PUBLISHED_SCALES, draw) == 0
-    assert coverage(np.full((50, 2), 0.02), [scale / 3.5 for scale in PUBLISHED_SCALES], draw) > 0
+    assert coverage(np.full((50, 2), 0.33), default_boxes(), draw) == 1
+    assert coverage(np.full((50, 2), 0.02), default_boxes(), draw) == 0
+    assert coverage(np.full((50, 2), 0.02), default_boxes([scale / 3.5 for scale in PUBLISHED_SCALES]), draw) > 0

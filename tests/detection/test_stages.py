@@ -30,7 +30,7 @@ def test_finished_stages_are_not_repeated(tmp_path):
 
 def test_the_reference_run_goes_from_imagenet_to_its_last_stage():
     names = [settings.profile for settings in stages("standard")]
-    assert names == ["standard-crowd", "standard-threads", "standard"]
+    assert names == ["standard-crowd", "standard-threads", "standard-long", "standard"]
     first, *others = stages("standard")
     assert first.initialisation == "imagenet"
     assert all(one.initialisation == "shipped" for one in others)
