@@ -15,6 +15,8 @@ def read_grey(path: Path | str) -> NDArray[np.uint8]:
     Cameras of 10 to 16 bits are brought to 8 by the bits that the brightest pixel uses: a plain division by 256 would
     leave a 12-bit photograph with 16 grey levels. Raises `AnnotationError` naming the file where it is no image.
     """
+    if Path(path).is_dir():
+        raise AnnotationError(f"{path}: is a folder; name the files in it, {path}/*")
     grey = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE
     image = cv2.imread(str(path), grey) if Path(path).is_file() else None
     if image is None:

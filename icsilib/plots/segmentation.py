@@ -1,13 +1,13 @@
 """Figures of paper A's chapters on the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILION
@@ -101,6 +101,15 @@ def architecture(ax: Axes, nodes: dict[tuple[int, int], tuple[int, int]], skips:
     ax.legend(loc="lower right", fontsize=8)
     ax.set(xlim=(-0.6, _place(0, bottom)[0] + 2.1), ylim=(-bottom - 0.6, 0.75), aspect="equal")
     ax.axis("off")
+
+
+def receptive_fields(ax: Axes, shares: Mapping[str, float]) -> None:
+    """What the middle of each output depends on, in a frame of side 1; `shares` are sides by name."""
+    for (name, share), colour in zip(shares.items(), (BLUE, VERMILION), strict=False):
+        corner, label = (0.5 - share / 2, 0.5 - share / 2), f"{name}: {share:.0%}"
+        ax.add_patch(Rectangle(corner, share, share, facecolor=(colour, 0.15), edgecolor=colour, lw=2, label=label))
+    ax.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[], aspect="equal")
+    ax.spines[:].set_visible(True)
 
 
 def _place(i: int, j: int) -> tuple[float, float]:

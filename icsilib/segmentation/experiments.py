@@ -1,5 +1,6 @@
-"""Small experiments: what the losses do to a single heatmap, and the ablation of the model's open choices."""
+"""Small experiments: what the losses do to a single heatmap, how far the network sees, and the ablation."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,34 @@ def fit_heatmap(
         loss.sum().backward()
         optimizer.step()
     return spatial_softmax(scores.detach())[0]
+
+
+def receptive_field(settings: Settings) -> dict[str, int]:
+    """Side of the square of input, in px, on which the middle of the `masks` and of the `heatmap` depends.
+
+    Measured on the network of these settings with one channel a level, which sees as far: from columns that are not
+    numbers follows an answer that is not one.
+    """
+    network = settings.with_(widths=(1,) * len(settings.widths)).build().double().eval()
+    scores: list[Tensor] = []
+    network.locate.register_forward_hook(lambda _, __, out: scores.append(out))
+
+    @torch.inference_mode()
+    def depends(columns: slice) -> dict[str, bool]:
+        image = torch.zeros(1, 1, settings.size, settings.size, dtype=torch.float64)
+        image[..., columns] = torch.nan
+        masks, heatmap = network(image).y_seg, scores.pop()
+        return {
+            name: bool(out[..., out.shape[-1] // 2, out.shape[-1] // 2].isnan().any())
+            for name, out in (("masks", masks), ("heatmap", heatmap))
+        }
+
+    columns = range(settings.size)
+    first = {
+        name: bisect_left(columns, True, key=lambda c: depends(slice(0, c + 1))[name]) for name in depends(slice(0))
+    }
+    last = {name: bisect_left(columns, True, key=lambda c: not depends(slice(c + 1, None))[name]) for name in first}
+    return {name: last[name] - first[name] + 1 for name in first}
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,8 @@ def test_what_is_no_image_is_named(tmp_path):
     for name in ("a.png", "b.png"):
         with pytest.raises(AnnotationError, match=rf"{name}: no readable image"):
             read_grey(tmp_path / name)
+    with pytest.raises(AnnotationError, match="is a folder; name the files in it"):
+        read_grey(tmp_path)
 
 
 def test_a_renamed_or_moved_image_is_found_by_its_name_and_two_are_not_confused(tmp_path):

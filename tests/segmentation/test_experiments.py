@@ -1,7 +1,8 @@
 import torch
 
 from icsilib.segmentation.dsnt import dsnt, tip_confidence
-from icsilib.segmentation.experiments import ABLATION, VARIANTS, fit_heatmap
+from icsilib.segmentation.experiments import ABLATION, VARIANTS, fit_heatmap, receptive_field
+from icsilib.segmentation.settings import Settings
 
 
 def test_js_makes_the_heatmap_compact_and_the_euclidean_term_alone_does_not():
@@ -20,3 +21,13 @@ def test_variants_differ_from_the_base_in_one_thing_and_have_their_own_folders()
         assert ABLATION.with_(**variant.changes) != ABLATION
     assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
     assert all(variant.name.isascii() for variant in VARIANTS)
+
+
+def test_receptive_field_of_one_pooling_is_as_counted_by_hand():
+    # Cell k of the bottleneck: two 3×3 convolutions on the input (±2 px), pooling in pairs, two more (±2 cells):
+    # px 2k-6 to 2k+7. A mask's pixel 2k: 3×3 head, twice two convolutions (±5 px), bilinear from cells k-3 to k+3.
+    assert receptive_field(Settings("", size=64, widths=(1, 1))) == {"masks": 26, "heatmap": 14}
+
+
+def test_receptive_field_ends_at_the_frame():
+    assert receptive_field(Settings("", size=16, widths=(1, 1, 1))) == {"masks": 16, "heatmap": 16}
