@@ -49,21 +49,20 @@ def receptive_field(settings: Settings) -> dict[str, int]:
     network.locate.register_forward_hook(lambda _, __, out: scores.append(out))
 
     @torch.inference_mode()
-    def depends(columns: slice) -> dict[str, bool]:
+    def depends(head: str, columns: slice) -> bool:
         image = torch.zeros(1, 1, settings.size, settings.size, dtype=torch.float64)
         image[..., columns] = torch.nan
         masks, heatmap = network(image).y_seg, scores.pop()
-        return {
-            name: bool(out[..., out.shape[-1] // 2, out.shape[-1] // 2].isnan().any())
-            for name, out in (("masks", masks), ("heatmap", heatmap))
-        }
+        out = masks if head == "masks" else heatmap
+        return bool(out[..., out.shape[-1] // 2, out.shape[-1] // 2].isnan().any())
 
-    columns = range(settings.size)
-    first = {
-        name: bisect_left(columns, True, key=lambda c: depends(slice(0, c + 1))[name]) for name in depends(slice(0))
-    }
-    last = {name: bisect_left(columns, True, key=lambda c: not depends(slice(c + 1, None))[name]) for name in first}
-    return {name: last[name] - first[name] + 1 for name in first}
+    def side(head: str) -> int:
+        columns = range(settings.size)
+        first = bisect_left(columns, True, key=lambda c: depends(head, slice(c + 1)))
+        last = bisect_left(columns, True, key=lambda c: not depends(head, slice(c + 1, None)))
+        return last - first + 1
+
+    return {head: side(head) for head in ("masks", "heatmap")}
 
 
 @dataclass(frozen=True)
