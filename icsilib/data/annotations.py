@@ -189,6 +189,19 @@ def polygon_area(polygon: Polygon) -> float:
     return float(0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
 
 
+def crosses_itself(polygon: Polygon) -> bool:
+    """Whether the outline of a polygon (N, 2) in px encloses parts with opposite sense, or twice.
+
+    Then its pixels, which are those enclosed an odd number of times, cover another area than the shoelace formula
+    says. Differences within what rasterising makes, a pixel along the outline, do not count.
+    """
+    ring = np.asarray(polygon, dtype=float) - np.floor(np.min(polygon, axis=0))
+    width, height = (int(side) + 1 for side in np.ceil(ring.max(axis=0)))
+    covered = coco_mask.area(coco_mask.frPyObjects([ring.ravel().tolist()], height, width))[0]
+    perimeter = np.linalg.norm(ring - np.roll(ring, -1, axis=0), axis=1).sum()
+    return bool(abs(float(covered) - polygon_area(ring)) > perimeter)
+
+
 def polygons_of(annotation: Annotation) -> list[Polygon]:
     """The annotation's polygons as (N, 2) arrays in px; empty when it has none."""
     if not isinstance(annotation.segmentation, list):

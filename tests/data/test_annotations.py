@@ -18,6 +18,7 @@ from icsilib.data.annotations import (
     AnnotationError,
     Dataset,
     Image,
+    crosses_itself,
     mask_of,
     mask_to_polygons,
     polygon_annotation,
@@ -56,6 +57,21 @@ def test_box_and_area_come_from_the_polygon() -> None:
     outline = dataset().annotations[0]
     assert (outline.bbox, outline.area) == ([1, 2, 3, 3], 9)
     assert polygon_area(SQUARE) == 9
+
+
+def test_outlines_that_cross_themselves_are_told() -> None:
+    square = np.array([[5, 5], [25, 5], [25, 25], [5, 25]], dtype=float)
+    assert not crosses_itself(square)
+    assert crosses_itself(square[[0, 2, 1, 3]])  # corners in the wrong order: two triangles of opposite sense
+    assert crosses_itself(np.concatenate([square, square]))  # drawn twice around: every pixel enclosed twice
+
+
+@given(st.floats(0.3, 200), st.floats(0.3, 200), st.floats(0, 3.1), st.floats(0, 50))
+def test_no_ellipse_crosses_itself(rx: float, ry: float, angle: float, shift: float) -> None:
+    t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    x, y = rx * np.cos(t), ry * np.sin(t)
+    turned = [x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)]
+    assert not crosses_itself(np.stack(turned, axis=1) + 220 + shift)
 
 
 def test_a_polygon_covers_the_pixels_whose_centres_it_holds() -> None:

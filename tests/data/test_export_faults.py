@@ -131,6 +131,15 @@ def test_coco_ids_of_tables_empty_parts_crowds_and_categories_of_one_id(tmp_path
     assert read_annotations(file)[1].skipped["one id for two categories"] == 6
 
 
+def test_outlines_that_cross_themselves_are_noted_and_kept(tmp_path: Path) -> None:
+    content = exports.labelme("a.png")
+    content["shapes"][1]["points"] = [[40, 10], [60, 30], [60, 10], [40, 25]]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    dataset, report = read_annotations(tmp_path / "a.json")
+    assert len(dataset.annotations) == 3
+    assert noted(report, "1 outlines cross themselves, such as one in a.png")
+
+
 def test_names_that_the_study_does_not_know_and_objects_drawn_twice_are_noted(tmp_path: Path) -> None:
     file = coco(tmp_path, [{"id": 1, "file_name": "a.png"}], [{"image_id": 1}] * 2, ("Sperm cell",))
     report = read_annotations(file, labels={"spz": "sperm"})[1]

@@ -244,6 +244,14 @@ def test_voc_counts_pixels_from_one(tmp_path: Path) -> None:
     assert read_annotations(tmp_path / "a.xml")[0].annotations[0].bbox == [0, 0, 100, 80]
 
 
+def test_voc_files_with_a_zero_count_pixels_from_zero(tmp_path: Path) -> None:
+    folder = exports.write("voc", tmp_path)
+    (folder / "b.xml").write_text(VOC_A.replace("a.", "b.").replace("<xmin>11<", "<xmin>0<"))
+    dataset, report = read_annotations(folder)
+    assert [each.bbox for each in dataset.annotations] == [[11, 21, 19, 39], [0, 21, 30, 39]]
+    assert report.changed == {"read as counted from 0, since an xmin or ymin is 0; VOC counts pixels from 1": 1}
+
+
 def test_yolo_images_without_a_file_are_images_without_objects(tmp_path: Path) -> None:
     exports.write("yolo", tmp_path)
     (tmp_path / "classes.txt").unlink()

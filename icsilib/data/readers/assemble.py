@@ -16,8 +16,10 @@ from icsilib.data.annotations import (
     Dataset,
     Image,
     box_annotation,
+    crosses_itself,
     mask_of,
     polygon_annotation,
+    polygons_of,
     run_lengths,
     runs_of,
 )
@@ -139,6 +141,9 @@ class _Assembly:
         if twice := sum(count - 1 for count in Counter(map(_drawn, self.annotations)).values()):
             yield f"{twice} objects were drawn twice: same place, category and person; both are kept"
         names_of = {image.id: image.file_name for image in self.images.values() if image}
+        if crossing := [each for each in self.annotations if any(map(crosses_itself, polygons_of(each)))]:
+            where = names_of[crossing[0].image_id]
+            yield f"{len(crossing)} outlines cross themselves, such as one in {where}; look whether they are meant so"
         if absent := [name for name in names_of.values() if not (self.folder / name).is_file()]:
             yield f"{len(absent)} of {len(names_of)} images are not in {self.folder}, such as {absent[0]}"
 
