@@ -148,7 +148,7 @@ def predict(
 ) -> None:
     """Find sperm in images: box (x, y, width, height in px) and score of each."""
     from icsilib.data.annotations import AnnotationError
-    from icsilib.detection.dataset import read_rgb
+    from icsilib.data.images import read_rgb
     from icsilib.files import write_text_atomic
 
     detector, rows = _detector(weights), []

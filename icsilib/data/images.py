@@ -1,4 +1,4 @@
-"""Photographs as grey levels of 8 bits, whatever a camera's software wrote."""
+"""Photographs as grey levels or colours of 8 bits, whatever a camera's software wrote."""
 
 from pathlib import Path
 
@@ -13,15 +13,38 @@ def read_grey(path: Path | str) -> NDArray[np.uint8]:
     """An image file as grey (H, W) of 8 bits, turned upright as its EXIF record says.
 
     Cameras of 10 to 16 bits are brought to 8 by the bits that the brightest pixel uses: a plain division by 256 would
-    leave a 12-bit photograph with 16 grey levels. Raises `AnnotationError` naming the file where it is no image.
+    leave a 12-bit photograph with 16 grey levels. Raises `AnnotationError` naming the file where it is no image, or
+    ends before its last pixel.
     """
+    return _read(path, cv2.IMREAD_GRAYSCALE)
+
+
+def read_rgb(path: Path | str) -> NDArray[np.uint8]:
+    """An image file as RGB (H, W, 3) of 8 bits; otherwise as `read_grey`."""
+    return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _read(path: Path | str, channels: int) -> NDArray[np.uint8]:
     if Path(path).is_dir():
         raise AnnotationError(f"{path}: is a folder; name the files in it, {path}/*")
-    grey = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE
-    image = cv2.imread(str(path), grey) if Path(path).is_file() else None
+    if not Path(path).is_file():
+        raise AnnotationError(f"{path}: no such file; check its path")
+    _check_whole(path)
+    image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | channels)
     if image is None:
-        raise AnnotationError(f"{path}: no readable image; check its path, or convert it to PNG (a video to MP4)")
+        raise AnnotationError(f"{path}: no image that OpenCV can read; convert it to PNG (a video to MP4)")
     if not np.issubdtype(image.dtype, np.unsignedinteger):
         raise AnnotationError(f"{path}: pixels are {image.dtype}, not whole numbers; save it with 8 or 16 bits")
     shift = max(int(image.max()).bit_length() - 8, 0)
     return np.right_shift(image, shift).astype(np.uint8)
+
+
+def _check_whole(path: Path | str) -> None:
+    """Raise `AnnotationError` for a JPEG file that ends before its picture does.
+
+    OpenCV reads such a file, fills the rest with grey and says so on standard error alone. Within compressed pixels
+    the bytes of a marker do not occur, so a picture that was begun (SOS) is whole when an end (EOI) follows.
+    """
+    data = Path(path).read_bytes()
+    if data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise AnnotationError(f"{path}: ends before its last pixel; copy it again from where it came from")

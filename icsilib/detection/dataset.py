@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from icsilib.checkpoints import epoch_order, generator
 from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, read_coco
+from icsilib.data.images import read_rgb
 from icsilib.data.splits import PARTS, read_split
 from icsilib.detection.augmentation import random_input
 from icsilib.detection.boxes import xywh_to_cxcywh
@@ -85,15 +85,6 @@ def images_of(folder: Path | str, part: str = "all") -> list[LabelledImage]:
     if part not in PARTS:
         raise ValueError(f"part {part!r}: unknown; choose all, {', '.join(PARTS)}")
     return labelled_images(dataset, folder, read_split(folder / "split.json", dataset).of(dataset)[part])
-
-
-def read_rgb(path: Path | str) -> Pixels:
-    """An image file of 8 bits as RGB (height, width, 3); raises `AnnotationError` when it cannot be read."""
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        state = "not an image that OpenCV can read" if Path(path).exists() else "no such file"
-        raise AnnotationError(f"{path}: {state}; check the file and its record")
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]):

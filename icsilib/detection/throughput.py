@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from icsilib.detection.dataset import read_rgb
+from icsilib.data.images import read_rgb
 from icsilib.detection.detector import Detector
 from icsilib.detection.windows import Pixels
 

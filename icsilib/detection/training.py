@@ -31,7 +31,8 @@ from icsilib.checkpoints import (
     save_checkpoint,
     write_rows,
 )
-from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, read_rgb, training_batches
+from icsilib.data.images import read_rgb
+from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, training_batches
 from icsilib.detection.detector import Detections, Detector
 from icsilib.detection.evaluation import coco_evaluation, harmonic_mean, scores_of
 from icsilib.detection.losses import l2_regularisation, multibox_loss

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from icsilib.cli import app
 from icsilib.data.annotations import AnnotationError, Dataset, Image, read_coco
-from icsilib.data.images import read_grey
+from icsilib.data.images import read_grey, read_rgb
 from icsilib.data.own import grouped_by_folder, with_names_from
 from icsilib.data.video import write_mp4
 
@@ -70,13 +70,34 @@ def test_deep_images_keep_their_grey_levels(tmp_path, bits):
     np.testing.assert_array_equal(read_grey(tmp_path / "a.png"), levels)
 
 
-def test_what_is_no_image_is_named(tmp_path):
+def test_deep_colours_keep_their_levels(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), (0, 64, 4095), np.uint16))
+    assert read_rgb(tmp_path / "a.png")[0, 0].tolist() == [255, 4, 0]
+
+
+@pytest.mark.parametrize("read", [read_grey, read_rgb])
+def test_what_is_no_image_is_named(tmp_path, read):
     (tmp_path / "a.png").write_text("text")
-    for name in ("a.png", "b.png"):
-        with pytest.raises(AnnotationError, match=rf"{name}: no readable image"):
-            read_grey(tmp_path / name)
-    with pytest.raises(AnnotationError, match="is a folder; name the files in it"):
-        read_grey(tmp_path)
+    cv2.imwrite(str(tmp_path / "f.tif"), np.zeros((2, 2), np.float32))
+    for name, what in {
+        "a.png": "a.png: no image",
+        "b.png": "b.png: no such file",
+        "f.tif": "float32|no image",
+        "": "is a folder",
+    }.items():
+        with pytest.raises(AnnotationError, match=what):
+            read(tmp_path / name)
+
+
+def test_a_jpeg_that_ends_early_is_refused(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
+    data = cv2.imencode(".jpg", noise)[1].tobytes()
+    for name, content in {"whole": data, "longer": data + bytes(99), "cut": data[:-99], "no_end": data[:-2]}.items():
+        (tmp_path / f"{name}.jpg").write_bytes(content)
+    assert (read_grey(tmp_path / "whole.jpg") == read_grey(tmp_path / "longer.jpg")).all()
+    for name in ("cut", "no_end"):
+        with pytest.raises(AnnotationError, match=f"{name}.jpg: ends before its last pixel"):
+            read_grey(tmp_path / f"{name}.jpg")
 
 
 def test_a_renamed_or_moved_image_is_found_by_its_name_and_two_are_not_confused(tmp_path):

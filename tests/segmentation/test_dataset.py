@@ -69,7 +69,7 @@ def test_network_input_has_about_zero_mean():
 
 def test_a_missing_frame_is_named_with_its_record(annotations):
     (annotations.parent / "frames/v1/0.png").unlink()
-    with pytest.raises(AnnotationError, match=r"v1/0\.png: no readable image; check its path"):
+    with pytest.raises(AnnotationError, match=r"v1/0\.png: no such file; check its path"):
         load_frames(annotations, Preprocess(32))
 
 

@@ -41,5 +41,5 @@ def test_every_third_frame_of_a_video(tmp_path):
 
 def test_what_is_no_image_is_refused(tmp_path):
     (tmp_path / "a.png").write_text("text")
-    with pytest.raises(AnnotationError, match=r"a\.png: no readable image; check its path"):
+    with pytest.raises(AnnotationError, match=r"a\.png: no image that OpenCV can read"):
         list(read_source(tmp_path / "a.png"))
