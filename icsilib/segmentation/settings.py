@@ -1,8 +1,8 @@
 """Everything that decides a segmentation model and its training, as one frozen record for each profile.
 
 `paper` is what paper A states, with its open points filled in and marked so; `standard` and `quick` are the same
-method at a scale that a CPU finishes. They take the heatmap from a finer level than the bottleneck, because that of an
-input of 128 px has only 16×16 cells; `standard` so keeps the paper's 64×64.
+method at a scale that a CPU finishes. They take the heatmap from a finer level than the bottleneck, which at an input
+of 128 px has only 16×16 cells: so it has about as many as the paper's, 64×64.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -77,8 +77,9 @@ _GOES_ON = {"batch_size": 8, "learning_rate": 2e-3}
 SHIPPED = "shipped"  # instead of a profile: the weights of the library
 
 # Off the GPU a profile goes on from the weights of a smaller size: what a frame shows is learnt where a step is cheap,
-# where exactly it lies at the larger size. `quick` goes on from the shipped weights, as somebody with videos of their
-# own would; `scratch` is what a few minutes give from random ones.
+# where exactly it lies at the larger size. The last stage of `standard` has the paper's widths, those before it half of
+# them: their steps take half the time, and the wider network begins as the narrow one ended. `quick` goes on from the
+# shipped weights, as somebody with videos of their own would; `scratch` is what minutes give from random ones.
 PROFILES = {
     "paper": Settings("paper", workers=8),
     "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
@@ -87,8 +88,18 @@ PROFILES = {
     "standard-128-more": _SMALL.with_(
         profile="standard-128-more", size=128, epochs=5, after="standard-128", **_GOES_ON
     ),
+    "standard-144": _SMALL.with_(
+        profile="standard-144", size=144, epochs=1, batch_size=8, learning_rate=1e-3, after="standard-128-more"
+    ),
     "standard": _SMALL.with_(
-        profile="standard", size=144, epochs=1, batch_size=8, learning_rate=1e-3, after="standard-128-more"
+        profile="standard",
+        widths=PAPER_WIDTHS,
+        size=144,
+        epochs=3,
+        learning_rate=7e-4,
+        warm_up=200,
+        averaging=0.999,
+        after="standard-144",
     ),
     "quick": _SMALL.with_(
         profile="quick", size=160, epochs=1, batch_size=8, learning_rate=5e-4, averaging=0.98, after=SHIPPED

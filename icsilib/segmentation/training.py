@@ -43,6 +43,7 @@ from icsilib.segmentation.nested_unet import NestedUNet
 from icsilib.segmentation.optim import DiffGrad
 from icsilib.segmentation.settings import SHIPPED, Settings, as_record
 from icsilib.segmentation.weights import REFERENCE, load, save_weights
+from icsilib.segmentation.widening import widened
 
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
@@ -99,9 +100,9 @@ def train(
 ) -> Path:
     """Train, or continue what `out` holds, and return the file of the finished weights.
 
-    `start_from` is a file of weights to begin with instead of random ones; the network must have its shapes, but may
-    see another input size. Raises `NonFiniteLossError` where the loss is not finite, and `CheckpointError` where `out`
-    holds another run.
+    `start_from` is a file of weights to begin with instead of random ones; the network must have its shapes or those
+    of a wider one (`widened`), and may see another input size. Raises `NonFiniteLossError` where the loss is not
+    finite, `CheckpointError` where `out` holds another run, and `ValueError` for weights of another network.
     """
     out = Path(out)
     if (out / WEIGHTS).exists():
@@ -174,7 +175,7 @@ def _start(
     torch.manual_seed(seed)
     network = settings.build()
     if start_from is not None:
-        network.load_state_dict(load(start_from).model.state_dict())
+        network.load_state_dict(widened(load(start_from).model.state_dict(), network))
     if settings.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = DiffGrad(network.parameters(), settings.learning_rate)

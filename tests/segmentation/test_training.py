@@ -3,6 +3,7 @@ import multiprocessing
 import signal
 import time
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from icsilib.segmentation.settings import PROFILES, SHIPPED, Settings, as_record
 from icsilib.segmentation.settings import stages as profile_stages
 from icsilib.segmentation.training import learning_rate, moving_average, read_log, train, train_stages
 from icsilib.segmentation.weights import REFERENCE, load
+from icsilib.segmentation.widening import widened
 
 from .drawn import write_drawn_dataset
 
@@ -181,10 +183,21 @@ def test_stages_go_on_from_each_other_and_are_not_repeated(annotations, tmp_path
     assert not asked
 
 
-def test_profiles_end_with_themselves():
+def test_profiles_end_with_themselves_and_a_stage_fits_the_one_before():
     for name, settings in PROFILES.items():
-        assert profile_stages(name)[-1] is settings
-        assert len({each.widths for each in profile_stages(name)}) == 1
+        chain = profile_stages(name)
+        assert chain[-1] is settings
+        for narrow, wide in pairwise(chain):
+            widened(narrow.build().state_dict(), wide.build())  # raises where it does not fit
+
+
+def test_a_stage_may_be_wider_than_the_one_before(annotations, tmp_path):
+    wide = TINY.with_(profile="wide", widths=(8, 16), epochs=1, learning_rate=0.0)
+    stages = [TINY.with_(profile="narrow", epochs=1), wide]
+    last = train_stages(stages, partial(load_frames, annotations), tmp_path, accelerator="cpu", progress=False)
+    before, after = load_file(tmp_path / "narrow" / "weights.safetensors"), load_file(last)
+    first = "conv0_0.0.weight"  # reads the image: nothing to share among copies
+    torch.testing.assert_close(after[first], before[first].repeat_interleave(2, 0))
 
 
 def test_a_stage_after_the_shipped_weights_begins_with_them(annotations, tmp_path):
