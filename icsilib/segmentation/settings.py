@@ -38,6 +38,7 @@ class Settings:
     batch_size: int = 4
     epochs: int = 31
     averaging: float = 0.0  # decay a step of the moving average of weights kept beside them; 0 keeps none
+    kept_of_start: float = 0.0  # share of the weights that the run began with in the finished ones (not in the paper)
     augmentation: tuple[str, ...] = KINDS
     # the machine; none of these changes what is computed beyond rounding
     precision: Literal["auto", "32-true", "bf16-mixed"] = (
@@ -99,10 +100,18 @@ PROFILES = {
         learning_rate=7e-4,
         warm_up=200,
         averaging=0.999,
+        kept_of_start=0.5,
         after="standard-144",
     ),
     "quick": _SMALL.with_(
-        profile="quick", size=160, epochs=1, batch_size=8, learning_rate=5e-4, averaging=0.98, after=SHIPPED
+        profile="quick",
+        widths=PAPER_WIDTHS,
+        size=128,
+        epochs=1,
+        batch_size=8,
+        learning_rate=3e-4,
+        averaging=0.98,
+        after=SHIPPED,
     ),
     "scratch-64": _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
     "scratch": _SMALL.with_(profile="scratch", size=96, epochs=2, averaging=0.98, after="scratch-64", **_GOES_ON),

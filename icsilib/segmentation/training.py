@@ -123,7 +123,10 @@ def train(
                 saved = time.monotonic()
             bar(run)
     if run.fabric.is_global_zero:
-        save_weights(run.finished(), settings, out / WEIGHTS)
+        finished = run.finished().cpu()
+        if settings.kept_of_start:
+            interpolate(finished, begun(settings, seed, start_from).state_dict(), settings.kept_of_start)
+        save_weights(finished, settings, out / WEIGHTS)
     run.fabric.barrier()
     return out / WEIGHTS
 
@@ -172,10 +175,7 @@ def _start(
     """A new run, or the one that `out` holds."""
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=resolve_precision(settings, accelerator))
     fabric.launch()
-    torch.manual_seed(seed)
-    network = settings.build()
-    if start_from is not None:
-        network.load_state_dict(widened(load(start_from).model.state_dict(), network))
+    network = begun(settings, seed, start_from)
     if settings.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = DiffGrad(network.parameters(), settings.learning_rate)
@@ -190,6 +190,26 @@ def _start(
     if (out / CHECKPOINT).exists():
         _restore(run, load_checkpoint(out / CHECKPOINT))
     return run
+
+
+def begun(settings: Settings, seed: int, start_from: Path | str | None = None) -> NestedUNet:
+    """The network that a run begins with: random weights, or those of `start_from`, widened where it is narrower."""
+    torch.manual_seed(seed)
+    network = settings.build()
+    if start_from is not None:
+        network.load_state_dict(widened(load(start_from).model.state_dict(), network))
+    return network
+
+
+def interpolate(network: nn.Module, start: dict[str, Tensor], share: float) -> None:
+    """Move `network` in place towards the weights `start`, by `share` of the way.
+
+    WiSE-FT of Wortsman et al. (2022, arXiv:2109.01903): of a network that was trained further, the middle between
+    begin and end serves images unlike the training's better, and those like it hardly worse.
+    """
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():  # not the counters of batch normalisation
+            value.lerp_(start[name], share)
 
 
 def _restore(run: Run, state: dict[str, Any]) -> None:

@@ -200,6 +200,20 @@ def test_a_stage_may_be_wider_than_the_one_before(annotations, tmp_path):
     torch.testing.assert_close(after[first], before[first].repeat_interleave(2, 0))
 
 
+def test_finished_weights_keep_a_share_of_those_that_the_run_began_with(annotations, tmp_path):
+    whole = [TINY.with_(epochs=1), TINY.with_(profile="next", epochs=1)]
+    half = [whole[0], whole[1].with_(kept_of_start=0.5)]
+    how = {"frames": partial(load_frames, annotations), "accelerator": "cpu", "progress": False}
+    end = load_file(train_stages(whole, out=tmp_path / "whole", **how))
+    middle = load_file(train_stages(half, out=tmp_path / "half", **how))
+    start = load_file(tmp_path / "whole" / "tiny" / "weights.safetensors")
+    for name, value in end.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(middle[name], (start[name] + value) / 2)
+        else:
+            assert torch.equal(middle[name], value)
+
+
 def test_a_stage_after_the_shipped_weights_begins_with_them(annotations, tmp_path):
     shipped = load().settings
     stage = shipped.with_(profile="own", after=SHIPPED, epochs=1, batch_size=2, augmentation=(), warm_up=0)
