@@ -9,6 +9,7 @@ seed, epoch and frame (`icsilib.checkpoints.generator`), and everything else is 
 seed therefore gives the same weights, bit by bit, however often the run was stopped.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,7 @@ from icsilib.segmentation.weights import REFERENCE, load, save_weights
 from icsilib.segmentation.widening import widened
 
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
+logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
 
 
