@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILION
@@ -144,8 +145,9 @@ def training_curves(axes: Sequence[Axes], log: pd.DataFrame) -> None:
     iou.legend(fontsize=8)
     tip.plot(log["epoch"], log["tip_px_at_512"], ".-", color=VERMILION)
     tip.set(ylabel="tip error, px at 512", yscale="log")
-    for axis in (tip.yaxis.set_major_formatter, tip.yaxis.set_minor_formatter):
-        axis("{x:g}")
+    tip.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    tip.yaxis.set_major_formatter("{x:g}")
+    tip.yaxis.set_minor_formatter(NullFormatter())  # its labels would lie upon each other
     friction.plot(log["epoch"], log["friction"], ".-", color=GREEN)
     friction.set(ylabel="mean ξ of diffGrad")
     for ax in axes:
