@@ -117,4 +117,4 @@ def test_mistakes_get_one_line(trained, tmp_path, words, message):
 
 def test_benchmark_of_a_profile():
     result = run("benchmark", "--profile", "quick", "--frames", "2")
-    assert "160 px, batch 1" in result.output
+    assert f"{settings.PROFILES['quick'].size} px, batch 1" in result.output
