@@ -45,6 +45,7 @@ def _check_whole(path: Path | str) -> None:
     OpenCV reads such a file, fills the rest with grey and says so on standard error alone. Within compressed pixels
     the bytes of a marker do not occur, so a picture that was begun (SOS) is whole when an end (EOI) follows.
     """
-    data = Path(path).read_bytes()
-    if data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+    with Path(path).open("rb") as file:
+        data = file.read() if file.read(2) == b"\xff\xd8" else b""  # no other kind of file is read twice
+    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
         raise AnnotationError(f"{path}: ends before its last pixel; copy it again from where it came from")
