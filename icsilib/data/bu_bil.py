@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.data.annotations import AnnotationError
+from icsilib.data.images import read_grey
 
 SET = "BU-BIL_Dataset1"
 _FOLDER = re.compile(r"(?P<person>Person\d+)_(?P<tool>\w+)", re.IGNORECASE)
@@ -51,7 +51,7 @@ def load(folder: Path | str) -> BuBil:
     }
     people, tools = (tuple(sorted({key[axis] for key in folders})) for axis in (0, 1))
     frames = tuple(sorted(images))
-    sizes = np.array([_read_grey(images[frame]).shape for frame in frames], dtype=np.int64)
+    sizes = np.array([read_grey(images[frame]).shape for frame in frames], dtype=np.int64)
     masks = np.zeros((len(people), len(tools), len(frames), *sizes.max(axis=0)), dtype=bool)
     for i, person in enumerate(people):
         for j, tool in enumerate(tools):
@@ -72,7 +72,7 @@ def read_image(folder: Path | str, frame: str) -> NDArray[np.uint8]:
     images = _by_frame(Path(folder) / SET / "RawImages")
     if frame not in images:
         raise AnnotationError(f"{folder}: no frame {frame!r}; the frames are {min(images)} to {max(images)}")
-    return _read_grey(images[frame])
+    return read_grey(images[frame])
 
 
 def read_gold_standard(folder: Path | str, frame: str) -> NDArray[np.bool_]:
@@ -111,11 +111,4 @@ def _existing(folder: Path) -> Path:
 
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
-    return _read_grey(path) < 128  # the foreground is 0 in these files
-
-
-def _read_grey(path: Path) -> NDArray[np.uint8]:
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise AnnotationError(f"{path}: not a readable image; fetch it again")
-    return np.asarray(image, dtype=np.uint8)
+    return read_grey(path) < 128  # the foreground is 0 in these files

@@ -42,10 +42,16 @@ def _read(path: Path | str, channels: int) -> NDArray[np.uint8]:
 def _check_whole(path: Path | str) -> None:
     """Raise `AnnotationError` for a JPEG file that ends before its picture does.
 
-    OpenCV reads such a file, fills the rest with grey and says so on standard error alone. Within compressed pixels
-    the bytes of a marker do not occur, so a picture that was begun (SOS) is whole when an end (EOI) follows.
+    OpenCV reads such a file, fills the rest with grey and says so on standard error alone. What stands before the
+    picture (with a thumbnail, it may be) is passed over; within its compressed pixels the bytes of a marker do not
+    occur, so it is whole when the marker of the end (EOI) follows. Telephones put a film after that.
     """
     with Path(path).open("rb") as file:
-        data = file.read() if file.read(2) == b"\xff\xd8" else b""  # no other kind of file is read twice
-    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        if file.read(2) != b"\xff\xd8":
+            return  # no other kind of file is read twice
+        data = file.read()
+    at = 0
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":  # segments, to the start of the scan (SOS)
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    if b"\xff\xd9" not in data[at:]:
         raise AnnotationError(f"{path}: ends before its last pixel; copy it again from where it came from")

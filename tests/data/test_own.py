@@ -92,10 +92,20 @@ def test_what_is_no_image_is_named(tmp_path, read):
 def test_a_jpeg_that_ends_early_is_refused(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
     data = cv2.imencode(".jpg", noise)[1].tobytes()
-    for name, content in {"whole": data, "longer": data + bytes(99), "cut": data[:-99], "no_end": data[:-2]}.items():
+    thumbnail = b"\xff\xe1" + (2 + len(data)).to_bytes(2, "big") + data  # a picture within the metadata
+    contents = {
+        "whole": data,
+        "with_thumbnail": data[:2] + thumbnail + data[2:],
+        "with_film": data + b"\xff\xda of another format",
+        "cut": data[:-99],
+        "no_end": data[:-2],
+        "cut_with_thumbnail": data[:2] + thumbnail + data[2:-99],
+    }
+    for name, content in contents.items():
         (tmp_path / f"{name}.jpg").write_bytes(content)
-    assert (read_grey(tmp_path / "whole.jpg") == read_grey(tmp_path / "longer.jpg")).all()
-    for name in ("cut", "no_end"):
+    for name in ("with_thumbnail", "with_film"):
+        assert (read_grey(tmp_path / "whole.jpg") == read_grey(tmp_path / f"{name}.jpg")).all()
+    for name in ("cut", "no_end", "cut_with_thumbnail"):
         with pytest.raises(AnnotationError, match=f"{name}.jpg: ends before its last pixel"):
             read_grey(tmp_path / f"{name}.jpg")
 
