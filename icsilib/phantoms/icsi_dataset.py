@@ -60,7 +60,7 @@ ICSI_PROFILES = {
 # teach more than few videos in full. `paper` is the published sampling. `standard` trains the model that
 # the study ships, which is to meet photographs of other laboratories; hence its hard scenes.
 ICSI_TRAINING = {
-    "quick": IcsiData(videos=400, size=256, every=40),
+    "quick": IcsiData(videos=200, size=256, every=40),
     "standard": IcsiData(videos=6000, size=256, every=50, hard=0.36),
     "paper": IcsiData(),
 }
