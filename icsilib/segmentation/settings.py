@@ -74,8 +74,9 @@ def from_record(record: dict[str, Any]) -> Settings:
 
 
 _SMALL = Settings("", widths=(16, 32, 64, 128), heatmap_level=1, learning_rate=4e-3, warm_up=50, averaging=0.995)
-_WIDE = _SMALL.with_(widths=PAPER_WIDTHS, size=144, epochs=3, warm_up=200, averaging=0.999)
+_WIDE = _SMALL.with_(widths=PAPER_WIDTHS, size=144)
 _GOES_ON = {"batch_size": 8, "learning_rate": 2e-3}
+_GOES_ON_WIDE = {"epochs": 3, "warm_up": 200, "averaging": 0.999, "kept_of_start": 0.5}
 SHIPPED = "shipped"  # instead of a profile: the weights of the library
 
 # Off the GPU a profile goes on from the weights of a smaller size: what a frame shows is learnt where a step is cheap,
@@ -95,24 +96,15 @@ PROFILES = {
     "standard-144": _SMALL.with_(
         profile="standard-144", size=144, epochs=1, batch_size=8, learning_rate=1e-3, after="standard-128-more"
     ),
-    "standard-wide": _WIDE.with_(profile="standard-wide", learning_rate=7e-4, kept_of_start=0.5, after="standard-144"),
+    "standard-wide": _WIDE.with_(profile="standard-wide", learning_rate=7e-4, after="standard-144", **_GOES_ON_WIDE),
     "standard": _WIDE.with_(
         profile="standard",
         learning_rate=5e-4,
         augmentation=("flips", "noise"),
-        kept_of_start=0.5,
         after="standard-wide",
+        **_GOES_ON_WIDE,
     ),
-    "quick": _SMALL.with_(
-        profile="quick",
-        widths=PAPER_WIDTHS,
-        size=144,
-        epochs=1,
-        batch_size=8,
-        learning_rate=3e-4,
-        averaging=0.98,
-        after=SHIPPED,
-    ),
+    "quick": _WIDE.with_(profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, averaging=0.98, after=SHIPPED),
     "scratch-64": _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
     "scratch": _SMALL.with_(profile="scratch", size=96, epochs=2, averaging=0.98, after="scratch-64", **_GOES_ON),
 }

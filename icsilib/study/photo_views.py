@@ -29,12 +29,11 @@ def views(photo: Grey, mask: Mask) -> dict[str, tuple[Grey, Mask]]:
         "cut out, twice as wide": lambda a: a[_around(mask, 2.0)],
         "cut out, 1.4 times as wide": lambda a: a[_around(mask, 1.4)],
     }
-    levels = np.arange(256) / 255
     relit: dict[str, Grey] = {
-        "lighter (gamma 0.6)": _as_grey(levels**0.6)[photo],
-        "darker (gamma 1.6)": _as_grey(levels**1.6)[photo],
+        "lighter (gamma 0.6)": _gamma(photo, 0.6),
+        "darker (gamma 1.6)": _gamma(photo, 1.6),
         "negative": 255 - photo,
-        "blurred by 2 px": _as_grey(cv2.GaussianBlur(photo, (0, 0), 2.0) / 255),
+        "blurred by 2 px": np.asarray(cv2.GaussianBlur(photo, (0, 0), 2.0), dtype=np.uint8),
     }
     whole = np.ascontiguousarray
     moved = {name: (whole(move(photo)), whole(move(mask))) for name, move in placed.items()}
@@ -50,5 +49,6 @@ def _around(mask: Mask, times: float) -> tuple[slice, slice]:
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def _as_grey(levels: NDArray[Any]) -> Grey:
-    return np.asarray(np.rint(levels * 255), dtype=np.uint8)
+def _gamma(photo: Grey, exponent: float) -> Grey:
+    levels = (np.arange(256) / 255) ** exponent
+    return np.rint(levels * 255).astype(np.uint8)[photo]
