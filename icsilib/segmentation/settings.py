@@ -83,9 +83,9 @@ SHIPPED = "shipped"  # instead of a profile: the weights of the library
 # Off the GPU a profile goes on from the weights of a smaller size: what a frame shows is learnt where a step is cheap,
 # where exactly it lies at the larger size. From `standard-wide` on the network has the paper's widths, before that half
 # of them: those steps take half the time, and the wider network begins as the narrow one ended. The stages after it
-# leave out what bends, turns and covers frames, which a network of this size and training pays for with accuracy; one
-# of them still crops, which keeps it from minding a little blur. `quick` goes on from the shipped weights, as somebody
-# with videos of their own would; `scratch` is what minutes give from random ones.
+# leave out what bends, turns and covers frames, which a network of this size and training pays for with accuracy; the
+# last one crops none, either. `quick` goes on from the shipped weights, as somebody with videos of their own would;
+# `scratch` is what minutes give from random ones.
 PROFILES = {
     "paper": Settings("paper", workers=8),
     "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
