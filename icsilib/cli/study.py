@@ -14,7 +14,7 @@ study = typer.Typer(no_args_is_help=True, help="Run notebooks and build the book
 
 @study.command("run")
 def run(
-    notebook: Annotated[Path, typer.Argument(help="Notebook to execute.")],
+    notebook: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Notebook to execute.")],
     target: Annotated[Path, typer.Argument(help="Where the executed notebook goes.")],
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value, in YAML.")] = None,
 ) -> None:
@@ -35,7 +35,8 @@ def _parameters(words: list[str]) -> dict[str, Any]:
 @study.command("refresh")
 def refresh(
     notebooks: Annotated[
-        list[Path] | None, typer.Argument(help="Notebooks to refresh; all when none is named.")
+        list[Path] | None,
+        typer.Argument(exists=True, dir_okay=False, help="Notebooks to refresh; all when none is named."),
     ] = None,
 ) -> None:
     """Execute stored notebooks with their defaults, in reading order, and keep the outputs in place."""

@@ -4,7 +4,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from typer.testing import CliRunner
 
+from icsilib.cli import app
 from icsilib.study.execution import NotebookError, run_notebook
 
 
@@ -29,3 +31,10 @@ def test_a_notebook_that_stops_leaves_no_target_and_names_the_cell(tmp_path: Pat
         run_notebook(source, tmp_path / "out.ipynb")
     assert not (tmp_path / "out.ipynb").exists()
     assert (tmp_path / "out.failed.ipynb").exists()
+
+
+@pytest.mark.parametrize("command", [["run", "missing.ipynb", "out.ipynb"], ["refresh", "missing.ipynb"]])
+def test_a_notebook_that_is_not_there_is_named(command: list[str]) -> None:
+    done = CliRunner().invoke(app, ["study", *command])
+    assert done.exit_code == 2
+    assert "missing.ipynb" in done.output
