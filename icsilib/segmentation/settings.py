@@ -75,8 +75,8 @@ def from_record(record: dict[str, Any]) -> Settings:
 
 _SMALL = Settings("", widths=(16, 32, 64, 128), heatmap_level=1, learning_rate=4e-3, warm_up=50, averaging=0.995)
 _WIDE = _SMALL.with_(widths=PAPER_WIDTHS, size=144)
+_WIDE_STAGE = _WIDE.with_(learning_rate=5e-4, epochs=3, warm_up=200, averaging=0.999)
 _GOES_ON = {"batch_size": 8, "learning_rate": 2e-3}
-_GOES_ON_WIDE = {"epochs": 3, "warm_up": 200, "learning_rate": 5e-4, "averaging": 0.999, "kept_of_start": 0.5}
 _PLAIN = ("flips", "noise")  # augmentation that leaves the frame as a camera gives it
 SHIPPED = "shipped"  # instead of a profile: the weights of the library
 
@@ -97,23 +97,15 @@ PROFILES = {
     "standard-144": _SMALL.with_(
         profile="standard-144", size=144, epochs=1, batch_size=8, learning_rate=1e-3, after="standard-128-more"
     ),
-    "standard-wide": _WIDE.with_(
-        profile="standard-wide", after="standard-144", **_GOES_ON_WIDE | {"learning_rate": 7e-4}
+    "standard-wide": _WIDE_STAGE.with_(
+        profile="standard-wide", learning_rate=7e-4, kept_of_start=0.5, after="standard-144"
     ),
-    "standard-plain": _WIDE.with_(
-        profile="standard-plain", augmentation=_PLAIN, after="standard-wide", **_GOES_ON_WIDE
+    "standard-plain": _WIDE_STAGE.with_(
+        profile="standard-plain", augmentation=_PLAIN, kept_of_start=0.5, after="standard-wide"
     ),
-    "standard-crop": _WIDE.with_(
-        profile="standard-crop",
-        augmentation=("crop", *_PLAIN),
-        after="standard-plain",
-        **_GOES_ON_WIDE | {"kept_of_start": 0.0},
-    ),
-    "standard": _WIDE.with_(
-        profile="standard",
-        augmentation=_PLAIN,
-        after="standard-crop",
-        **_GOES_ON_WIDE | {"epochs": 1, "kept_of_start": 0.25},
+    "standard-crop": _WIDE_STAGE.with_(profile="standard-crop", augmentation=("crop", *_PLAIN), after="standard-plain"),
+    "standard": _WIDE_STAGE.with_(
+        profile="standard", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"
     ),
     "quick": _WIDE.with_(profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, averaging=0.98, after=SHIPPED),
     "scratch-64": _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
