@@ -74,7 +74,7 @@ def evaluate(
     add_scores(results, test_table(model.with_flips(), stand_in), "phantom", "flips.")
     add_speed(results, speed(model))
     add_speed(results, speed(with_openvino(model)), "openvino")
-    add_groups(results, table, "kit", "operator", "phase")
+    add_groups(results, table, "kit", "operator", "phase", "video_id")
     if available("embryo"):
         overlaps = embryo_overlaps(model)
         facts = {"unit": "IoU", "n": len(overlaps), "n_of": "frames", "data": "embryo"}

@@ -107,7 +107,7 @@ def _write_scores(
     results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
     add_scores(results, table, origin)
     add_speed(results, speed(segmenter))
-    add_groups(results, table, "kit", "operator")
+    add_groups(results, table, "kit", "operator", "video_id")
     results.write(path)
 
 

@@ -127,10 +127,10 @@ def summarise(table: pd.DataFrame, column: str, resamples: int = 2000, seed: int
 
 
 def by_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
-    """Mean scores of each video, kit or operator, with the number of frames."""
+    """Mean scores of each video, kit or operator, with the number of frames, and of those with a tip."""
     grouped = table.groupby(group)
     means = grouped[["iou_oolemma", "iou_pipette", "tip_px"]].mean()
-    return means.assign(frames=grouped.size()).rename_axis(group)
+    return means.assign(frames=grouped.size(), tips=grouped["tip_px"].count()).rename_axis(group)
 
 
 def worst(table: pd.DataFrame, column: str, count: int = 6) -> pd.DataFrame:
