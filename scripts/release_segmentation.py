@@ -1,10 +1,11 @@
 """Turn a finished training of paper A's model into what the study ships: weights, model card, reference results.
 
-    python scripts/release_segmentation.py RUN DATA STAND_IN --profile standard --code REVISION --hardware … --made-by …
+    python scripts/release_segmentation.py RUN DATA STAND_IN COARSER --profile standard --code … --hardware … …
 
 RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on, STAND_IN the rendered set
-in the shape of paper A's 156 videos, whose 23 test videos the model is scored on. Run it from the checkout that holds
-the code of the training, or name that revision. Every number of card and results is measured here.
+in the shape of paper A's 156 videos, whose 23 test videos the model is scored on, COARSER the same videos at 256 px.
+Run it from the checkout that holds the code of the training, or name that revision. Every number of card and results is
+measured here.
 """
 
 from pathlib import Path
@@ -29,7 +30,7 @@ from icsilib.segmentation.settings import stages
 from icsilib.segmentation.training import WEIGHTS, read_log
 from icsilib.segmentation.weights import REFERENCE, save_weights
 from icsilib.study.provenance import ROOT, Results
-from icsilib.study.segmentation_scores import add_groups, add_scores, add_speed
+from icsilib.study.segmentation_scores import add_contrasts, add_groups, add_scores, add_speed
 
 CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-8")
 
@@ -38,6 +39,7 @@ def main(
     run: Path,
     data: Path,
     stand_in: Path,
+    coarser: Path,
     profile: Annotated[str, typer.Option(help="Profile that was trained.")],
     code: Annotated[str, typer.Option(help="Revision of the code that trained it.")],
     hardware: Annotated[str, typer.Option(help="What it ran on.")],
@@ -55,14 +57,14 @@ def main(
     }
     trained = load(run / WEIGHTS)
     save_weights(trained.model, trained.settings, REFERENCE, half=True, **about)
-    scores, videos = evaluate(load(), stand_in, data, profile, about)
+    scores, videos = evaluate(load(), stand_in, coarser, data, profile, about)
     scores.write(ROOT / "book/reference/segmentation_evaluation.json")
     training(log, profile, about).write(ROOT / "book/reference/segmentation_training.json")
     write_text_atomic(REFERENCE.with_suffix(".md"), card(trained, scores, log, about, videos))
 
 
 def evaluate(
-    model: Segmenter, stand_in: Path, data: Path, profile: str, about: dict[str, Any]
+    model: Segmenter, stand_in: Path, coarser: Path, data: Path, profile: str, about: dict[str, Any]
 ) -> tuple[Results, tuple[int, int]]:
     """Scores on the test videos of both sets and on the embryo photographs, and the numbers of test videos."""
     results = Results("segmentation_evaluation", profile, None, training=about)
@@ -71,9 +73,11 @@ def evaluate(
     results.data["icsi phantom with hard scenes, test videos"] = about["annotations_sha256"]
     add_scores(results, table, "phantom")
     add_scores(results, wider, "phantom", "with_hard_scenes.")
+    add_coarser(results, model, coarser)
     add_scores(results, test_table(model.with_flips(), stand_in), "phantom", "flips.")
     add_speed(results, speed(model))
     add_speed(results, speed(with_openvino(model)), "openvino")
+    add_contrasts(results, table, stand_in)
     add_groups(results, table, "kit", "operator", "phase", "video_id")
     if available("embryo"):
         overlaps = embryo_overlaps(model)
@@ -82,6 +86,12 @@ def evaluate(
         results.add("embryo.iou.median", float(np.median(overlaps)), **facts, method=method)
         results.add("embryo.iou.min", min(overlaps), **facts, method=method)
     return results, (table["video_id"].nunique(), wider["video_id"].nunique())
+
+
+def add_coarser(results: Results, model: Segmenter, coarser: Path) -> None:
+    """Scores on the test videos as a coarser camera shows them."""
+    results.data["icsi phantom, paper A's shape at 256 px, test videos"] = sha256_of(coarser / "annotations.json")
+    add_scores(results, test_table(model, coarser), "phantom", "coarser.")
 
 
 def test_table(model: Segmenter, folder: Path) -> pd.DataFrame:
@@ -127,6 +137,7 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         parameters=parameter_count(model.model),
         rows="\n".join(_row(results, *row) for row in ROWS),
         flip_rows="\n".join(_row(results, label, f"flips.{key}", digits) for label, key, digits in ROWS),
+        coarser_rows="\n".join(_row(results, label, f"coarser.{key}", digits) for label, key, digits in ROWS),
         wider_rows="\n".join(_row(results, label, f"with_hard_scenes.{key}", digits) for label, key, digits in ROWS),
         frames=results.values["oolemma.iou.mean"].n,
         wider_frames=results.values["with_hard_scenes.oolemma.iou.mean"].n,

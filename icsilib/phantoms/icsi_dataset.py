@@ -8,9 +8,9 @@ plus what `icsilib.phantoms.dataset` writes of every phantom data set.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -29,7 +29,7 @@ from icsilib.data.annotations import (
 )
 from icsilib.data.splits import Split, make_split
 from icsilib.data.video import write_mp4
-from icsilib.phantoms.dataset import DatasetError, Folder, PhantomSet, Records, write_phantom_set
+from icsilib.phantoms.dataset import DatasetError, Folder, PhantomSet, Records, read_description, write_phantom_set
 from icsilib.phantoms.datasheet import Datasheet, write_datasheet
 from icsilib.phantoms.icsi import Frame, IcsiRanges, Procedure, procedure
 
@@ -60,7 +60,7 @@ ICSI_PROFILES = {
 # teach more than few videos in full. `paper` is the published sampling. `standard` trains the model that
 # the study ships, which is to meet photographs of other laboratories; hence its hard scenes.
 ICSI_TRAINING = {
-    "quick": IcsiData(videos=200, size=256, every=40),
+    "quick": IcsiData(videos=200, size=256, every=60),
     "standard": IcsiData(videos=6000, size=256, every=50, hard=0.36),
     "paper": IcsiData(),
 }
@@ -109,7 +109,7 @@ def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
 
 def render_video(number: int, folder: Folder, data: IcsiData, seed: int, mp4: bool) -> Records:
     """Render one video into `folder`: every `data.every`-th frame as PNG, all of them as MP4 when asked."""
-    video = procedure(seed, number, data.size, IcsiRanges(hard_share=data.hard))
+    video = _procedure(number, data.size, data.hard, seed)
     images: list[Image] = []
     annotations: list[Annotation] = []
 
@@ -129,6 +129,21 @@ def render_video(number: int, folder: Folder, data: IcsiData, seed: int, mp4: bo
         for _ in keep(video.frames(data.every)):
             pass
     return images, annotations
+
+
+def tip_contrasts(folder: Path | str, frames: Iterable[tuple[str, int]]) -> NDArray[np.float64]:
+    """By how much the needle's tip stands out in `frames` (video, index) of the rendered set `folder`: (N,).
+
+    In standard deviations of the grain about the tip, 0 where it is out of sight. The set's files do not hold this; the
+    frames are rendered again.
+    """
+    made = read_description(folder)["parameters"]
+    rendered = cache(lambda name: _procedure(int(name.removeprefix("icsi-")), made["size"], made["hard"], made["seed"]))
+    return np.array([rendered(video).frame(index).tip_contrast for video, index in frames])
+
+
+def _procedure(number: int, size: int, hard: float, seed: int) -> Procedure:
+    return procedure(seed, number, size, IcsiRanges(hard_share=hard))
 
 
 def _image(frame: Frame, video: Procedure, id: int) -> Image:

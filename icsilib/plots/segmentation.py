@@ -166,6 +166,17 @@ def tip_error_histogram(ax: Axes, errors: ArrayLike, published_mean: float | Non
     ax.legend(fontsize=8)
 
 
+def tip_error_by_contrast(ax: Axes, table: pd.DataFrame, published_mean: float) -> None:
+    """Tip error of each frame over `tip_contrast`, by how much its tip stands out, on logarithmic axes."""
+    ax.loglog(table["tip_contrast"], table["tip_px"], ".", ms=5, color=BLUE)
+    ax.axhline(published_mean, color="black", ls="--", label=f"mean published, {published_mean:.1f} px")
+    ax.set(xlabel="contrast of the tip (SD of the grain about it)", ylabel="tip error (px at 512)")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.legend(fontsize=8)
+
+
 def grouped_scores(axes: Sequence[Axes], table: pd.DataFrame, group: str) -> None:
     """Scores of frames by kit or operator as box plots: IoU of both classes and tip error."""
     names = sorted(table[group].unique())

@@ -6,7 +6,9 @@ Frames whose truth lacks an object are left out of that object's score, and coun
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -131,6 +133,15 @@ def by_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
     grouped = table.groupby(group)
     means = grouped[["iou_oolemma", "iou_pipette", "tip_px"]].mean()
     return means.assign(frames=grouped.size(), tips=grouped["tip_px"].count()).rename_axis(group)
+
+
+def by_contrast(table: pd.DataFrame, edges: Sequence[float] = (0.8, 1.0, 1.5, 2.0, 3.0)) -> pd.DataFrame:
+    """Tip errors (px) of frames whose tip stands out by so much, `tip_contrast`; a row from each of the `edges` up."""
+    tips = table.dropna(subset=["tip_px"])
+    bounds = [f"{low} to {high}" for low, high in pairwise(edges)] + [f"{edges[-1]} and more"]
+    groups = tips.groupby(pd.cut(tips["tip_contrast"], [*edges, np.inf], labels=bounds, right=False), observed=False)
+    rows = groups["tip_px"].agg(tips="size", mean="mean", median="median")
+    return rows.assign(within_10_px=groups["tip_px"].agg(lambda errors: (errors <= 10).mean()))
 
 
 def worst(table: pd.DataFrame, column: str, count: int = 6) -> pd.DataFrame:

@@ -84,9 +84,8 @@ SHIPPED = "shipped"  # instead of a profile: the weights of the library
 # where exactly it lies at the larger size. From `standard-wide` on the network has the paper's widths, before that half
 # of them: those steps take half the time, and the wider network begins as the narrow one ended. The stages after it
 # leave out what bends, turns and covers frames, which a network of this size and training pays for with accuracy; the
-# last two crop none, either. The last one is for the tip: larger frames, and three times the weight of its distance,
-# which in normalised units is small beside the other losses once a tip is nearly found. `quick` goes on from the
-# shipped weights, as somebody with videos of their own would; `scratch` is what minutes give from random ones.
+# last one crops none, either. `quick` goes on from the shipped weights, as somebody with videos of their own would;
+# `scratch` is what minutes give from random ones.
 PROFILES = {
     "paper": Settings("paper", workers=8),
     "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
@@ -105,13 +104,12 @@ PROFILES = {
         profile="standard-plain", augmentation=_PLAIN, kept_of_start=0.5, after="standard-wide"
     ),
     "standard-crop": _WIDE_STAGE.with_(profile="standard-crop", augmentation=("crop", *_PLAIN), after="standard-plain"),
-    "standard-plain-more": _WIDE_STAGE.with_(
-        profile="standard-plain-more", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"
-    ),
     "standard": _WIDE_STAGE.with_(
-        profile="standard", size=160, epochs=1, lambda1=3.0, augmentation=_PLAIN, after="standard-plain-more"
+        profile="standard", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"
     ),
-    "quick": _WIDE.with_(profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, averaging=0.98, after=SHIPPED),
+    "quick": _WIDE.with_(
+        profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, warm_up=20, averaging=0.98, after=SHIPPED
+    ),
     "scratch-64": _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
     "scratch": _SMALL.with_(profile="scratch", size=96, epochs=2, averaging=0.98, after="scratch-64", **_GOES_ON),
 }

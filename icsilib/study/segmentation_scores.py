@@ -1,8 +1,11 @@
 """Scores of paper A's model as results, under the keys that the claims ledger and the reference run share."""
 
+from pathlib import Path
+
 import pandas as pd
 
-from icsilib.segmentation.evaluation import Score, Speed, by_group, presence_auc, summarise
+from icsilib.phantoms.icsi_dataset import tip_contrasts
+from icsilib.segmentation.evaluation import Score, Speed, by_contrast, by_group, presence_auc, summarise
 from icsilib.study.provenance import Results
 
 NAMES = {"oolemma.iou": "iou_oolemma", "pipette.iou": "iou_pipette", "tip": "tip_px", "tip.um": "tip_um"}
@@ -28,6 +31,17 @@ def add_groups(results: Results, table: pd.DataFrame, *groups: str) -> None:
     """Add one table for each of the frame table's columns `groups`, such as kit: mean scores by its values."""
     for group in groups:
         results.add_table(f"by_{group}", by_group(table, group).reset_index().to_dict("records"))
+
+
+def add_contrasts(results: Results, table: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
+    """Add a table of tip errors by how far the tip stands out; gives the frame table with the column `tip_contrast`.
+
+    `table` is of frames of the rendered set `folder`, whose generator is asked.
+    """
+    frames = zip(table["video_id"], table["frame_index"], strict=True)
+    known = table.assign(tip_contrast=tip_contrasts(folder, frames))
+    results.add_table("by_contrast", by_contrast(known).reset_index().to_dict("records"))
+    return known
 
 
 def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None:

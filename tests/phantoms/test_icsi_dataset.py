@@ -18,8 +18,16 @@ from icsilib.data.manifest import load_manifest
 from icsilib.data.splits import PARTS, SplitError, read_split
 from icsilib.data.video import read_frames, video_info
 from icsilib.phantoms.dataset import DatasetError, read_description, settings_of, verify_phantom_set
-from icsilib.phantoms.icsi import procedure
-from icsilib.phantoms.icsi_dataset import ICSI_PROFILES, IcsiData, benchmark, icsi_set, split_videos, write_icsi_dataset
+from icsilib.phantoms.icsi import IcsiRanges, procedure
+from icsilib.phantoms.icsi_dataset import (
+    ICSI_PROFILES,
+    IcsiData,
+    benchmark,
+    icsi_set,
+    split_videos,
+    tip_contrasts,
+    write_icsi_dataset,
+)
 
 SMALL = {"videos": 3, "seed": 5, "size": 64, "every": 40}
 
@@ -63,6 +71,17 @@ def test_tips_lie_inside_their_frames_with_the_needle_s_direction(data):
     for needle in needles:
         assert ((tip_of(needle) > 0) & (tip_of(needle) < 64)).all()
         assert np.hypot(*needle.model_extra["tip_axis"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_contrasts_are_asked_of_the_generator_and_labelled_tips_stand_out(folder, data):
+    contrasts = tip_contrasts(folder, [(str(image.video_id), int(image.frame_index)) for image in data.images])
+    labelled = {item.image_id for item in data.annotations if item.category_id == NEEDLE.id}
+    present = np.array([image.id in labelled for image in data.images])
+    assert contrasts[present].min() > IcsiRanges().tip_contrast_to_texture
+    assert (contrasts[~present] == 0).any()  # needle out of the frame
+    image = data.images[5]
+    frame = procedure(5, int(image.video_id[-4:]), 64).frame(image.frame_index)
+    assert contrasts[5] == pytest.approx(frame.tip_contrast)
 
 
 def test_the_video_holds_all_frames(folder):

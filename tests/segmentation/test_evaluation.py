@@ -7,6 +7,7 @@ from icsilib.data.preprocess import Preprocess
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence, to_normalised
 from icsilib.segmentation.evaluation import (
+    by_contrast,
     by_group,
     flops,
     frame_table,
@@ -104,6 +105,15 @@ def test_groups_and_worst_frames():
     assert by_group(table, "kit").loc["K1", "iou_oolemma"] == pytest.approx(0.55)
     assert worst(table, "iou_oolemma").index.tolist() == [0, 2]
     assert worst(table, "tip_px").index.tolist() == [1, 2]
+    assert by_group(table, "kit")["tips"].tolist() == [2, 1]
+
+
+def test_tips_are_grouped_by_how_far_they_stand_out():
+    table = pd.DataFrame({"tip_contrast": [0.9, 1.0, 1.4, 7.0, 0.0], "tip_px": [30.0, 4.0, 12.0, 1.0, np.nan]})
+    rows = by_contrast(table, edges=(0.8, 1.0, 2.0, 5.0))
+    assert rows.index.tolist() == ["0.8 to 1.0", "1.0 to 2.0", "2.0 to 5.0", "5.0 and more"]
+    assert rows["tips"].tolist() == [1, 2, 0, 1]
+    assert (rows.loc["1.0 to 2.0", "mean"], rows.loc["1.0 to 2.0", "within_10_px"]) == (8.0, 0.5)
 
 
 def test_confidence_is_the_mass_near_the_tip():

@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from icsilib.data.annotations import NEEDLE, read_coco
+from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 from icsilib.segmentation.evaluation import Speed
 from icsilib.study.provenance import Results
-from icsilib.study.segmentation_scores import add_scores, add_speed
+from icsilib.study.segmentation_scores import add_contrasts, add_scores, add_speed
 
 
 @pytest.fixture
@@ -46,3 +48,17 @@ def test_speed_says_how_it_was_measured(results):
     add_speed(results, Speed(12.5, 20, 3.5, 2))
     assert results.values["inference.ms"].value == 12.5
     assert "20 single frames after warming up, 2 threads" in results.values["inference.ms"].method
+
+
+def test_every_labelled_tip_is_in_the_table_by_contrast(tmp_path):
+    folder = write_icsi_dataset(tmp_path, videos=3, seed=5, size=64, every=40, workers=1)
+    data = read_coco(folder / "annotations.json")
+    with_tip = {label.image_id for label in data.annotations if label.category_id == NEEDLE.id}
+    rows = [
+        {"video_id": i.video_id, "frame_index": i.frame_index, "tip_px": 1.0 if i.id in with_tip else np.nan}
+        for i in data.images
+    ]
+    results = Results("segmentation_evaluation", "quick", 0)
+    known = add_contrasts(results, pd.DataFrame(rows), folder)
+    assert sum(row["tips"] for row in results.tables["by_contrast"]) == len(with_tip) > 0
+    assert known.loc[known["tip_px"].isna(), "tip_contrast"].min() == 0

@@ -30,6 +30,7 @@ class Frame:
     oolemma: Points  # (N, 2), inside the frame
     pipette: Points | None  # (M, 2), inside the frame; None when the pipette is outside it
     tip: Points | None  # (2,); None exactly when the tip cannot be seen
+    tip_contrast: float  # by which the tip stands out, in standard deviations of the grain about it; 0 out of sight
     tip_axis: Points  # (2,) unit vector, direction of the needle's travel
     phase: str
 
@@ -91,6 +92,8 @@ class Procedure:
         if self._clump is not None:
             self._clump.cover(image, index, self.look, 1.2 / self.um_per_px)
         image *= self._shading
+        contrast, grain = (0.0, 0.0) if needle is None else self._tip_contrast(image, needle, tip, index)
+        stands_out = contrast > max(self.ranges.tip_contrast, self.ranges.tip_contrast_to_texture * grain)
         levels = camera(image, self.look, self._rng(2, index) if self.noise else None, time.focus[index])
         self.screen.draw_on(levels)
         return Frame(
@@ -98,7 +101,8 @@ class Procedure:
             image=levels,
             oolemma=simplified(outline),
             pipette=clip_to_box(self._pipette_at(scene, index), box),
-            tip=tip if needle is not None and self._tip_visible(image, needle, tip, index) else None,
+            tip=tip if stands_out else None,
+            tip_contrast=contrast / grain if grain else 0.0,
             tip_axis=scene.u,
             phase=time.phase[index],
         )
@@ -143,17 +147,16 @@ class Procedure:
         left, top = self._margin - self._drift[index]
         return wide[top : top + self.size, left : left + self.size].copy()
 
-    def _tip_visible(self, image: Picture, needle: Picture, tip: Points, index: int) -> bool:
-        """Whether a person could place the tip: in view with some needle behind it, not covered, with contrast."""
+    def _tip_contrast(self, image: Picture, needle: Picture, tip: Points, index: int) -> tuple[float, float]:
+        """Contrast of the tip and grain about it, grey levels; 0 unless in view with some needle and not covered."""
         back = tip - self.scene.u * self.ranges.needle_in_view / self.um_per_px
         if not (self.screen.shows(tip) and self.screen.shows(back)) or self.screen.captioned(tip):
-            return False
+            return 0.0, 0.0
         if self._clump is not None and self._clump.hides(tip, index):
-            return False
-        ranges, blur = self.ranges, self.look.defocus * self.timeline.focus[index]
-        reach = max(3.0, ranges.needle_in_view / self.um_per_px)
-        contrast, grain = tip_contrast(image, needle, self._shading, tip, reach, self.look, blur)
-        return contrast > max(ranges.tip_contrast, ranges.tip_contrast_to_texture * grain)
+            return 0.0, 0.0
+        reach = max(3.0, self.ranges.needle_in_view / self.um_per_px)
+        blur = self.look.defocus * self.timeline.focus[index]
+        return tip_contrast(image, needle, self._shading, tip, reach, self.look, blur)
 
     @cached_property
     def screen(self) -> Screen:
