@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -262,7 +262,7 @@ def _means(results: "Results", prefix: str) -> str:
     return ", ".join(f"{key} {value.value:.4g}" for key, value in found if key.startswith(prefix) and "mean" in key)
 
 
-def _frames(data: Path, preprocess: "Preprocess", part: str) -> "Frames":
+def _frames(data: Path, preprocess: "Preprocess", part: str, **how: Any) -> "Frames":
     from icsilib.data.annotations import AnnotationError
     from icsilib.data.splits import PARTS, SplitError
     from icsilib.segmentation.dataset import load_frames
@@ -270,7 +270,7 @@ def _frames(data: Path, preprocess: "Preprocess", part: str) -> "Frames":
     if part not in (*PARTS, "all"):
         fail(f"part {part!r}: choose {', '.join(PARTS)}, all")
     try:
-        return load_frames(_annotations(data), preprocess, None if part == "all" else part)
+        return load_frames(_annotations(data), preprocess, None if part == "all" else part, **how)
     except (AnnotationError, SplitError) as error:
         fail(error)
 

@@ -4,11 +4,12 @@ All frames of a part of the split are preprocessed once and kept in memory as by
 masks are 6 GB, 1,000 frames of 128 px are 50 MB.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ from icsilib.data.annotations import (
     tip_of,
 )
 from icsilib.data.images import read_grey
-from icsilib.data.preprocess import Geometry, Preprocess, preprocess
+from icsilib.data.preprocess import Preprocess, preprocess
 from icsilib.data.splits import read_split
 from icsilib.segmentation.augmentation import Sample, augment, compose
 from icsilib.segmentation.dsnt import to_normalised
@@ -42,6 +43,29 @@ CLASSES = ("oolemma", "pipette")
 SCORED_SIZE = 512  # px, side of the square on which the paper's figures are understood to be measured
 _CATEGORIES = (OOLEMMA, SUCTION_PIPETTE)
 Outlines = tuple[list[Polygon], list[Polygon]]  # of oolemma and pipette
+Points = NDArray[np.float64]  # (..., 2), px
+
+
+class Place(Protocol):
+    """Where a frame, or a part of it, lies in the square that the network sees (`icsilib.data.preprocess.Geometry`)."""
+
+    @property
+    def scale(self) -> Points:
+        """Square px per px of the frame along x and y."""
+
+    def to_square(self, points: Points) -> Points:
+        """Points in the frame → points in the square."""
+
+
+# What the network is shown of a frame (H, W) with its tip (NaN where absent) and record: preprocessed squares.
+Views = Callable[[NDArray[np.uint8], Points, Image, Preprocess], Sequence[tuple[NDArray[np.uint8], Place]]]
+
+
+def whole_frame(
+    pixels: NDArray[np.uint8], tip: Points, image: Image, settings: Preprocess
+) -> Sequence[tuple[NDArray[np.uint8], Place]]:
+    """One view: all of the frame."""
+    return [preprocess(pixels, settings)]
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,7 @@ class Frames:
     outlines: list[Outlines]
     records: list[Image]
     um_per_px: NDArray[np.float64]  # (N,) of the square; NaN where the scale is unknown
+    root: Path  # of the records' file names
 
     def __len__(self) -> int:
         return len(self.records)
@@ -78,11 +103,13 @@ def load_frames(
     part: str | None = None,
     split: Path | str | None = None,
     annotator: str | None = None,
+    views: Views = whole_frame,
 ) -> Frames:
     """Frames of one part of the split (all frames where `part` is None) of a COCO file, preprocessed.
 
-    `split` is the split's file, by default `split.json` beside the annotations. Raises `AnnotationError` for a frame
-    that cannot be read, and for one that several people labelled unless `annotator` says whose labels to take.
+    `split` is the split's file, by default `split.json` beside the annotations; `views` what is shown of each frame.
+    Raises `AnnotationError` for a frame that cannot be read, and for one that several people labelled unless
+    `annotator` says whose labels to take.
     """
     path = Path(annotations)
     dataset = read_coco(path)
@@ -92,12 +119,14 @@ def load_frames(
         images = [image for image in images if image.id in chosen]
     labels = _labels(path, dataset, annotator)
     with ThreadPoolExecutor(4) as pool:
-        loaded = list(pool.map(lambda image: _load(path.parent, image, labels.get(image.id, []), settings), images))
-    if not loaded:
+        load = partial(_load, path.parent, settings, views)
+        found = list(pool.map(load, images, [labels.get(image.id, []) for image in images]))
+    if not any(found):
         raise AnnotationError(f"{path}: no frames in part {part!r}; check the split")
-    samples, outlines, scales = zip(*loaded, strict=True)
+    records = [image for image, shown in zip(images, found, strict=True) for _ in shown]
+    samples, outlines, scales = zip(*(view for shown in found for view in shown), strict=True)
     stacked = [np.stack(values) for values in zip(*samples, strict=True)]
-    return Frames(stacked[0], stacked[1], stacked[2], list(outlines), images, np.array(scales, float))
+    return Frames(stacked[0], stacked[1], stacked[2], list(outlines), records, np.array(scales, float), path.parent)
 
 
 def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, list[Annotation]]:
@@ -114,28 +143,37 @@ def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, li
     return labels
 
 
-def _load(root: Path, image: Image, labels: list[Annotation], settings: Preprocess) -> tuple[Sample, Outlines, float]:
+def _load(
+    root: Path, settings: Preprocess, views: Views, image: Image, labels: list[Annotation]
+) -> list[tuple[Sample, Outlines, float]]:
     pixels = read_grey(root / image.file_name)
     if pixels.shape != (image.height, image.width):
         sizes = f"is {pixels.shape[1]}×{pixels.shape[0]} px, its record says {image.width}×{image.height}"
         raise AnnotationError(f"{root / image.file_name}: {sizes}; correct image {image.id}")
-    square, place = preprocess(pixels, settings)
-    outlines, tip = _truth(image, labels, place)
-    masks = np.stack([coverage(rings, settings.size) for rings in outlines])
-    um_per_px = image.um_per_px / place.scale.mean() if image.um_per_px else np.nan
-    return Sample(square, masks, tip), outlines, um_per_px
+    rings, tip = _truth(image, labels)
+    return [
+        _sample(square, place, rings, tip, image.um_per_px) for square, place in views(pixels, tip, image, settings)
+    ]
 
 
-def _truth(image: Image, labels: list[Annotation], place: Geometry) -> tuple[Outlines, NDArray[np.float64]]:
-    """Outlines of both classes and the tip, in px of the square."""
-    rings: tuple[list[Polygon], list[Polygon]] = ([], [])
+def _sample(
+    square: NDArray[np.uint8], place: Place, rings: Outlines, tip: Points, um_per_px: float | None
+) -> tuple[Sample, Outlines, float]:
+    oolemma, pipette = ([place.to_square(ring) for ring in outlines] for outlines in rings)
+    masks = np.stack([coverage(outlines, square.shape[0]) for outlines in (oolemma, pipette)])
+    scale = um_per_px / place.scale.mean() if um_per_px else np.nan
+    return Sample(square, masks, place.to_square(tip)), (oolemma, pipette), scale
+
+
+def _truth(image: Image, labels: list[Annotation]) -> tuple[Outlines, Points]:
+    """Outlines of both classes and the tip (NaN where absent), in px of the frame."""
+    rings: Outlines = ([], [])
     for found, category in zip(rings, _CATEGORIES, strict=True):
         for label in labels:
             if label.category_id == category.id:
-                polygons = outlines_of(label, image.height, image.width)
-                found.extend(place.to_square(polygon) for polygon in polygons)
+                found.extend(outlines_of(label, image.height, image.width))
     tips = [tip for label in labels if label.category_id == NEEDLE.id and (tip := tip_of(label)) is not None]
-    return rings, place.to_square(tips[0]) if tips else np.full(2, np.nan)
+    return rings, tips[0] if tips else np.full(2, np.nan)
 
 
 def coverage(outlines: Sequence[Polygon], size: int, finer: int = SCORED_SIZE) -> NDArray[np.uint8]:

@@ -22,6 +22,7 @@ class Settings:
     # what the network sees, §2.1
     size: int = 512  # px, side of the square input
     clip_limit: float | None = 2.0  # of CLAHE; None leaves CLAHE out (open)
+    closeups: bool = False  # whether it sees close-ups of the tip instead of whole frames (not in the paper)
     # the network, §2.2
     widths: tuple[int, ...] = PAPER_WIDTHS
     reading: str = "text"  # of the ambiguous sentences (open)
@@ -106,6 +107,9 @@ PROFILES = {
     "standard-crop": _WIDE_STAGE.with_(profile="standard-crop", augmentation=("crop", *_PLAIN), after="standard-plain"),
     "standard": _WIDE_STAGE.with_(
         profile="standard", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"
+    ),
+    "closeup": _WIDE_STAGE.with_(
+        profile="closeup", size=128, closeups=True, epochs=1, augmentation=_PLAIN, after=SHIPPED
     ),
     "quick": _WIDE.with_(
         profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, warm_up=20, averaging=0.98, after=SHIPPED

@@ -35,8 +35,8 @@ from icsilib.checkpoints import (
     save_checkpoint,
     write_rows,
 )
-from icsilib.data.preprocess import Preprocess
 from icsilib.files import sha256_of
+from icsilib.segmentation.closeups import training_closeups
 from icsilib.segmentation.dataset import Frames, TrainingFrames, network_input
 from icsilib.segmentation.evaluation import frame_table
 from icsilib.segmentation.losses import Target, total_loss
@@ -135,7 +135,7 @@ def train(
 
 def train_stages(
     stages: Sequence[Settings],
-    frames: Callable[[Preprocess, str], Frames],
+    frames: Callable[..., Frames],
     out: Path | str,
     seed: int = 0,
     start_from: Path | str | None = None,
@@ -143,16 +143,17 @@ def train_stages(
 ) -> Path:
     """Train `stages` one after the other, each from the weights of the one before; returns the last one's weights.
 
-    `frames` gives a part of the split as a stage preprocesses it: `load_frames` with the data filled in. The last
-    stage's run is `out` itself, an earlier one's the folder of its profile's name in it; the first begins with
-    `start_from`, or with the shipped weights where its settings say so; `how` goes to `train`. Finished stages are not
-    repeated.
+    `frames(preprocess, part)` gives a part of the split as a stage preprocesses it, with `views=` for a stage on
+    close-ups: `load_frames` with the data filled in. The last stage's run is `out` itself, an earlier one's the folder
+    of its profile's name in it; the first begins with `start_from`, or with the shipped weights where its settings say
+    so; `how` goes to `train`. Finished stages are not repeated.
     """
     if start_from is None and stages[0].after == SHIPPED:
         start_from = REFERENCE
     for settings, run in _runs(stages, out):
         if not (run / WEIGHTS).exists():
-            training, validation = (frames(settings.preprocess, part) for part in ("train", "validation"))
+            views = {"views": training_closeups} if settings.closeups else {}
+            training, validation = (frames(settings.preprocess, part, **views) for part in ("train", "validation"))
             train(settings, training, validation, run, seed, start_from=start_from, **how)
         start_from = run / WEIGHTS
     return Path(out) / WEIGHTS
