@@ -1,8 +1,9 @@
-"""Close-ups of the needle's tip: what the network is shown when it looks a second time. Not in the paper.
+"""Close-ups: what the study's model looks at when it looks a second time. Not in the paper.
 
-The paper's network sees 512 px. One that a CPU can train sees fewer, and a needle's wall is then thinner than a pixel.
-So it looks twice: at the whole frame, which tells where about the tip is, and then at the half of the frame around that
-place, whose pixels are worth twice as much. The network of the second look is of the same kind, trained on close-ups.
+The paper's network sees 512 px. One that a CPU can train sees fewer, and there a needle's wall is thinner than a pixel
+and an outline is known to a few pixels only. So it looks twice: at the whole frame, which tells where cell and tip are,
+and then at the cell and at the tip's surroundings by themselves, whose pixels are then worth more. The network of the
+second look is of the same kind, trained on close-ups of both.
 """
 
 from collections.abc import Sequence
@@ -12,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.checkpoints import generator
-from icsilib.data.annotations import Image
 from icsilib.data.preprocess import Geometry, Preprocess, preprocess
-from icsilib.segmentation.dataset import Points
+from icsilib.segmentation.dataset import Labelled, Points
 
-CLOSEUP = 0.5  # of a frame's longer side
-_FIRST_LOOK = 0.04  # standard deviation of where a first look puts the tip when it does so well, of a close-up's side
-_ANYWHERE = 0.4  # of a close-up's side, from its middle
+AROUND_TIP = 0.5  # side of a close-up of the tip, of the frame's longer side
+AROUND_CELL = 1.4  # side of a close-up of the cell, of the longer side of its bounding box
+# How far training's close-ups lie off what they are of, as first looks may do
+_MARGINS = (1.1, 1.8)  # in place of AROUND_CELL
+_CELL_OFF = 0.06  # of a close-up's side: standard deviation of its middle about the cell's
+_TIP_OFF = 0.04  # likewise about the tip, for one half of the close-ups
+_TIP_ANYWHERE = 0.4  # of a close-up's side, for the other half, whose tip lies anywhere
 
 
 @dataclass(frozen=True)
@@ -42,25 +46,40 @@ class Window:
         return self.place.to_source(points) + self.corner
 
 
-def closeup(image: NDArray[np.uint8], centre: Points, settings: Preprocess) -> tuple[NDArray[np.uint8], Window]:
-    """The part of a frame (H, W) about `centre` (2,), but inside the frame, as the network's input."""
+def closeup(
+    image: NDArray[np.uint8], centre: Points, side: float, settings: Preprocess
+) -> tuple[NDArray[np.uint8], Window]:
+    """The part of an image (H, W[, 3]) about `centre` (2,), `side` px wide, as the network's input.
+
+    A part that would reach beyond the image is moved inside, and is the whole of its width or height at most.
+    """
     sides = np.array(image.shape[1::-1])
-    side = max(1, round(CLOSEUP * sides.max()))
-    corner = np.clip(np.round(centre - side / 2), 0, np.maximum(sides - side, 0)).astype(int)
-    left, top = corner
-    square, place = preprocess(image[top : top + side, left : left + side], settings)
+    whole = np.minimum(max(1, round(side)), sides)
+    left, top = corner = np.clip(np.round(centre - whole / 2).astype(int), 0, sides - whole)
+    square, place = preprocess(image[top : top + whole[1], left : left + whole[0]], settings)
     return square, Window(corner, place)
 
 
-def training_closeups(
-    pixels: NDArray[np.uint8], tip: Points, image: Image, settings: Preprocess
-) -> Sequence[tuple[NDArray[np.uint8], Window]]:
-    """Two close-ups of a frame with a tip: one centred as after a good first look, one anywhere about the tip.
+def bounding_box(points: Points) -> tuple[Points, float]:
+    """Middle (2,) and longer side of the upright box about points (N, 2)."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (low + high) / 2, float((high - low).max())
 
-    For `icsilib.segmentation.dataset.load_frames`. Where they lie depends on the frame's id alone.
+
+def training_closeups(frame: Labelled, settings: Preprocess) -> Sequence[tuple[NDArray[np.uint8], Window]]:
+    """A close-up of the tip and one of the cell, where the frame has them; for `load_frames`.
+
+    They lie as far off as a first look may be, which depends on the frame's id alone.
     """
-    if np.isnan(tip).any():
-        return []
-    rng, side = generator(2, image.id), CLOSEUP * max(pixels.shape)
-    off = rng.normal(0, _FIRST_LOOK, 2), rng.uniform(-_ANYWHERE, _ANYWHERE, 2)
-    return [closeup(pixels, tip + side * each, settings) for each in off]
+    rng = generator(2, frame.record.id)
+    found = []
+    if not np.isnan(frame.tip).any():
+        side = AROUND_TIP * max(frame.pixels.shape)
+        near = rng.random() < 0.5
+        off = rng.normal(0, _TIP_OFF, 2) if near else rng.uniform(-_TIP_ANYWHERE, _TIP_ANYWHERE, 2)
+        found.append(closeup(frame.pixels, frame.tip + side * off, side, settings))
+    if oolemma := frame.outlines[0]:
+        middle, extent = bounding_box(np.concatenate(oolemma))
+        side = extent * rng.uniform(*_MARGINS)
+        found.append(closeup(frame.pixels, middle + side * rng.normal(0, _CELL_OFF, 2), side, settings))
+    return found

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -56,16 +56,26 @@ class Place(Protocol):
     def to_square(self, points: Points) -> Points:
         """Points in the frame → points in the square."""
 
+    def to_source(self, points: Points) -> Points:
+        """Points in the square → points in the frame."""
 
-# What the network is shown of a frame (H, W) with its tip (NaN where absent) and record: preprocessed squares.
-Views = Callable[[NDArray[np.uint8], Points, Image, Preprocess], Sequence[tuple[NDArray[np.uint8], Place]]]
+
+class Labelled(NamedTuple):
+    """A frame as its file and its labels give it; coordinates are px of the frame."""
+
+    record: Image
+    pixels: NDArray[np.uint8]  # (H, W)
+    outlines: Outlines
+    tip: Points  # (2,), NaN where absent
 
 
-def whole_frame(
-    pixels: NDArray[np.uint8], tip: Points, image: Image, settings: Preprocess
-) -> Sequence[tuple[NDArray[np.uint8], Place]]:
+# What the network is shown of a frame: preprocessed squares.
+Views = Callable[[Labelled, Preprocess], Sequence[tuple[NDArray[np.uint8], Place]]]
+
+
+def whole_frame(frame: Labelled, settings: Preprocess) -> Sequence[tuple[NDArray[np.uint8], Place]]:
     """One view: all of the frame."""
-    return [preprocess(pixels, settings)]
+    return [preprocess(frame.pixels, settings)]
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,7 @@ class Frames:
     outlines: list[Outlines]
     records: list[Image]
     um_per_px: NDArray[np.float64]  # (N,) of the square; NaN where the scale is unknown
+    places: list[Place]  # of the frames in the squares
     root: Path  # of the records' file names
 
     def __len__(self) -> int:
@@ -124,9 +135,10 @@ def load_frames(
     if not any(found):
         raise AnnotationError(f"{path}: no frames in part {part!r}; check the split")
     records = [image for image, shown in zip(images, found, strict=True) for _ in shown]
-    samples, outlines, scales = zip(*(view for shown in found for view in shown), strict=True)
-    stacked = [np.stack(values) for values in zip(*samples, strict=True)]
-    return Frames(stacked[0], stacked[1], stacked[2], list(outlines), records, np.array(scales, float), path.parent)
+    samples, outlines, scales, places = zip(*(view for shown in found for view in shown), strict=True)
+    pixels, masks, tips = (np.stack(values) for values in zip(*samples, strict=True))
+    um_per_px = np.array(scales, float)
+    return Frames(pixels, masks, tips, list(outlines), records, um_per_px, list(places), path.parent)
 
 
 def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, list[Annotation]]:
@@ -145,24 +157,21 @@ def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, li
 
 def _load(
     root: Path, settings: Preprocess, views: Views, image: Image, labels: list[Annotation]
-) -> list[tuple[Sample, Outlines, float]]:
+) -> list[tuple[Sample, Outlines, float, Place]]:
     pixels = read_grey(root / image.file_name)
     if pixels.shape != (image.height, image.width):
         sizes = f"is {pixels.shape[1]}×{pixels.shape[0]} px, its record says {image.width}×{image.height}"
         raise AnnotationError(f"{root / image.file_name}: {sizes}; correct image {image.id}")
-    rings, tip = _truth(image, labels)
-    return [
-        _sample(square, place, rings, tip, image.um_per_px) for square, place in views(pixels, tip, image, settings)
-    ]
+    frame = Labelled(image, pixels, *_truth(image, labels))
+    return [_sample(square, place, frame) for square, place in views(frame, settings)]
 
 
-def _sample(
-    square: NDArray[np.uint8], place: Place, rings: Outlines, tip: Points, um_per_px: float | None
-) -> tuple[Sample, Outlines, float]:
-    oolemma, pipette = ([place.to_square(ring) for ring in outlines] for outlines in rings)
-    masks = np.stack([coverage(outlines, square.shape[0]) for outlines in (oolemma, pipette)])
+def _sample(square: NDArray[np.uint8], place: Place, frame: Labelled) -> tuple[Sample, Outlines, float, Place]:
+    oolemma, pipette = ([place.to_square(ring) for ring in rings] for rings in frame.outlines)
+    masks = np.stack([coverage(rings, square.shape[0]) for rings in (oolemma, pipette)])
+    um_per_px = frame.record.um_per_px
     scale = um_per_px / place.scale.mean() if um_per_px else np.nan
-    return Sample(square, masks, place.to_square(tip)), (oolemma, pipette), scale
+    return Sample(square, masks, place.to_square(frame.tip)), (oolemma, pipette), scale, place
 
 
 def _truth(image: Image, labels: list[Annotation]) -> tuple[Outlines, Points]:

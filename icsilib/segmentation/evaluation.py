@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from icsilib.data.images import read_grey
 from icsilib.segmentation.dataset import CLASSES, SCORED_SIZE, Frames, network_input
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.nested_unet import Output
@@ -55,20 +56,34 @@ def frame_table(
     device: torch.device | str = "cpu",
     size: int = SCORED_SIZE,
     batch: int = 8,
+    second: Segmenter | None = None,
 ) -> pd.DataFrame:
     """One row a frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
 
-    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one.
+    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one. `second` is a
+    model of close-ups (`Segmenter.second`), which then says where the tip is.
     """
     rows = []
     for first in range(0, len(frames), batch):
         output = predict(model, frames.images[first : first + batch], device)
         masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
-        for k, tip in enumerate(to_pixels(output.y_coords, size).numpy()):
+        tips = to_pixels(output.y_coords, size).numpy()
+        if second is not None:
+            tips = _look_again(second, frames, first, tips / (size / frames.size)) * (size / frames.size)
+        for k, tip in enumerate(tips):
             n = first + k
             row = _identity(frames, n) | _mask_scores(masks[k], frames.truth_at(n, size))
             rows.append(row | _tip_scores(frames, n, tip, size) | {"tip_confidence": float(confidence[k])})
     return pd.DataFrame(rows)
+
+
+def _look_again(second: Segmenter, frames: Frames, first: int, tips: NDArray[Any]) -> NDArray[np.float64]:
+    """Tips (B, 2) of the frames from number `first` on, px of the square, by close-ups about `tips`."""
+    places = frames.places[first : first + len(tips)]
+    images = [read_grey(frames.root / record.file_name) for record in frames.records[first : first + len(tips)]]
+    centres = [place.to_source(tip) for place, tip in zip(places, tips, strict=True)]
+    found = second.tips_about(images, centres)
+    return np.stack([place.to_square(tip) for place, tip in zip(places, found, strict=True)])
 
 
 def _identity(frames: Frames, n: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ metadata. Nothing is unpickled.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from icsilib.data.preprocess import preprocess
 from icsilib.files import atomic_path
+from icsilib.segmentation.closeups import closeup
 from icsilib.segmentation.dataset import network_input
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.flips import FlipAveraged
@@ -28,6 +30,7 @@ from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
 
 REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
+SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
 
 
 class WeightsError(ValueError):
@@ -51,6 +54,7 @@ class Segmenter:
     network: Callable[[Tensor], Output]  # the torch module, or a faster program of it (icsilib.segmentation.export)
     settings: Settings
     training: dict[str, Any]  # what the weights' file says of how they came about
+    second: "Segmenter | None" = None  # model of close-ups that is asked where exactly the tip is
 
     @property
     def model(self) -> NestedUNet:
@@ -61,7 +65,12 @@ class Segmenter:
 
     def with_flips(self) -> "Segmenter":
         """The same model, its answers averaged over mirror images: slower, and more accurate."""
-        return replace(self, network=FlipAveraged(self.model).eval())
+        second = None if self.second is None else self.second.with_flips()
+        return replace(self, network=FlipAveraged(self.model).eval(), second=second)
+
+    def with_second_look(self) -> "Segmenter":
+        """The same model, which looks at the half of the frame about a tip again (`icsilib.segmentation.closeups`)."""
+        return replace(self, second=load(SECOND_LOOK))
 
     def predict(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment a photograph, grey (H, W) or RGB (H, W, 3), 8 bits."""
@@ -72,14 +81,29 @@ class Segmenter:
         """Segment several photographs, whose sizes may differ, in one batch."""
         squares, places = zip(*(preprocess(image, self.settings.preprocess) for image in images), strict=True)
         output = self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
-        tips = to_pixels(output.y_coords, self.settings.size).double().numpy()
+        tips = [
+            place.to_source(tip)
+            for place, tip in zip(places, to_pixels(output.y_coords, self.settings.size).double().numpy(), strict=True)
+        ]
+        if self.second is not None:
+            tips = self.second.tips_about(images, tips)
         confidence = tip_confidence(output.heatmap, output.y_coords).tolist()
         results = []
         for y_seg, tip, sure, place in zip(output.y_seg, tips, confidence, places, strict=True):
             probabilities = _to_source(y_seg, place)
             masks = largest_regions(probabilities > 0.5)
-            results.append(Prediction(masks, place.to_source(tip), sure, probabilities))
+            results.append(Prediction(masks, tip, sure, probabilities))
         return results
+
+    @torch.inference_mode()
+    def tips_about(
+        self, images: Sequence[NDArray[np.uint8]], centres: Sequence[NDArray[np.float64]]
+    ) -> list[NDArray[np.float64]]:
+        """Where this model, one of close-ups, sees the tips of photographs about `centres`; px of each photograph."""
+        squares, windows = zip(*map(partial(closeup, settings=self.settings.preprocess), images, centres), strict=True)
+        output = self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
+        tips = to_pixels(output.y_coords, self.settings.size).double().numpy()
+        return [window.to_source(tip) for window, tip in zip(windows, tips, strict=True)]
 
 
 def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
