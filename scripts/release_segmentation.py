@@ -1,11 +1,12 @@
 """Turn a finished training of paper A's model into what the study ships: weights, model card, reference results.
 
-    python scripts/release_segmentation.py RUN DATA STAND_IN COARSER --profile standard --code … --hardware … …
+    python scripts/release_segmentation.py closeups RUN DATA --code … --hardware … --made-by …
+    python scripts/release_segmentation.py model RUN DATA STAND_IN COARSER --code … --hardware … --made-by …
 
 RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on, STAND_IN the rendered set
 in the shape of paper A's 156 videos, whose 23 test videos the model is scored on, COARSER the same videos at 256 px.
-Run it from the checkout that holds the code of the training, or name that revision. Every number of card and results is
-measured here.
+`closeups` ships the network of the second look, with which `model` scores. Run it from the checkout that holds the code
+of the training, or name that revision. Every number of card and results is measured here.
 """
 
 from pathlib import Path
@@ -23,68 +24,105 @@ from icsilib.files import sha256_of, write_text_atomic
 from icsilib.segmentation import Segmenter, load
 from icsilib.segmentation.augmentation import KINDS
 from icsilib.segmentation.dataset import load_frames
-from icsilib.segmentation.evaluation import frame_table, iou, speed
+from icsilib.segmentation.evaluation import iou, model_table, speed
 from icsilib.segmentation.export import with_openvino
 from icsilib.segmentation.nested_unet import parameter_count
 from icsilib.segmentation.settings import stages
 from icsilib.segmentation.training import WEIGHTS, read_log
-from icsilib.segmentation.weights import REFERENCE, save_weights
+from icsilib.segmentation.weights import REFERENCE, SECOND_LOOK, save_weights
 from icsilib.study.provenance import ROOT, Results
 from icsilib.study.segmentation_scores import add_contrasts, add_groups, add_scores, add_speed
 
 CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-8")
 
 
-def main(
+REFERENCES = ROOT / "book/reference"
+Code = Annotated[str, typer.Option(help="Revision of the code that trained it.")]
+Hardware = Annotated[str, typer.Option(help="What it ran on.")]
+MadeBy = Annotated[str, typer.Option(help="The command that rendered DATA.")]
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+
+@app.command("closeups")
+def closeups(run: Path, data: Path, code: Code, hardware: Hardware, made_by: MadeBy, profile: str = "closeup") -> None:
+    """Write the weights of the second look, and the reference results of their training."""
+    about = origin(data, profile, code, hardware, made_by)
+    ship(run, SECOND_LOOK, about)
+    results = training(read_log(stages(profile), run), "segmentation_closeups", profile, about)
+    results.write(REFERENCES / "segmentation_closeups.json")
+
+
+@app.command("model")
+def model(
     run: Path,
     data: Path,
     stand_in: Path,
     coarser: Path,
-    profile: Annotated[str, typer.Option(help="Profile that was trained.")],
-    code: Annotated[str, typer.Option(help="Revision of the code that trained it.")],
-    hardware: Annotated[str, typer.Option(help="What it ran on.")],
-    made_by: Annotated[str, typer.Option(help="The command that rendered DATA.")],
+    code: Code,
+    hardware: Hardware,
+    made_by: MadeBy,
+    profile: str = "standard",
 ) -> None:
-    """Write weights, card, and the two reference results."""
-    chosen = stages(profile)
-    log = read_log(chosen, run)
-    about = {
+    """Write the reference model's weights, its card, and the reference results of training and evaluation."""
+    about = origin(data, profile, code, hardware, made_by)
+    log = read_log(stages(profile), run)
+    trained = ship(run, REFERENCE, about)
+    scores, videos = evaluate(load(), stand_in, coarser, data, profile, about)
+    scores.write(REFERENCES / "segmentation_evaluation.json")
+    training(log, "segmentation_training", profile, about).write(REFERENCES / "segmentation_training.json")
+    write_text_atomic(REFERENCE.with_suffix(".md"), card(trained, scores, log, about, videos))
+
+
+def origin(data: Path, profile: str, code: str, hardware: str, made_by: str) -> dict[str, Any]:
+    """What a file of weights says of how it came about."""
+    return {
         "data": f"rendered ICSI procedures: {made_by}",
         "annotations_sha256": sha256_of(data / "annotations.json"),
         "code": code,
-        "stages": [each.profile for each in chosen],
+        "stages": [each.profile for each in stages(profile)],
         "hardware": hardware,
     }
+
+
+def ship(run: Path, path: Path, about: dict[str, Any]) -> Segmenter:
+    """Write a finished run's weights to `path`, in half precision, and give its model."""
     trained = load(run / WEIGHTS)
-    save_weights(trained.model, trained.settings, REFERENCE, half=True, **about)
-    scores, videos = evaluate(load(), stand_in, coarser, data, profile, about)
-    scores.write(ROOT / "book/reference/segmentation_evaluation.json")
-    training(log, profile, about).write(ROOT / "book/reference/segmentation_training.json")
-    write_text_atomic(REFERENCE.with_suffix(".md"), card(trained, scores, log, about, videos))
+    save_weights(trained.model, trained.settings, path, half=True, **about)
+    return trained
 
 
 def evaluate(
     model: Segmenter, stand_in: Path, coarser: Path, data: Path, profile: str, about: dict[str, Any]
 ) -> tuple[Results, tuple[int, int]]:
-    """Scores on the test videos of both sets and on the embryo photographs, and the numbers of test videos."""
+    """Scores on the test videos of both sets and on the embryo photographs, and the numbers of test videos.
+
+    Scores of the model as it is used, with its second look, have no prefix; those of its first look alone, which is
+    what the paper describes, begin with `one_look.`.
+    """
     results = Results("segmentation_evaluation", profile, None, training=about)
+    once = model.with_one_look()
     table, wider = (test_table(model, folder) for folder in (stand_in, data))
     results.data["icsi phantom, paper A's shape, test videos"] = sha256_of(stand_in / "annotations.json")
     results.data["icsi phantom with hard scenes, test videos"] = about["annotations_sha256"]
     add_scores(results, table, "phantom")
     add_scores(results, wider, "phantom", "with_hard_scenes.")
     add_coarser(results, model, coarser)
-    add_scores(results, test_table(model.with_flips(), stand_in), "phantom", "flips.")
-    add_speed(results, speed(model))
-    add_speed(results, speed(with_openvino(model)), "openvino")
+    add_scores(results, test_table(once, stand_in), "phantom", "one_look.")
+    add_scores(results, test_table(once, data), "phantom", "one_look.with_hard_scenes.")
+    add_scores(results, test_table(once, coarser), "phantom", "one_look.coarser.")
+    add_scores(results, test_table(once.with_flips(), stand_in), "phantom", "flips.")
+    add_speed(results, speed(once))
+    add_speed(results, speed(with_openvino(once)), "openvino")
+    add_speed(results, speed(second_look(model)), "closeup")
     add_contrasts(results, table, stand_in)
     add_groups(results, table, "kit", "operator", "phase", "video_id")
     if available("embryo"):
-        overlaps = embryo_overlaps(model)
-        facts = {"unit": "IoU", "n": len(overlaps), "n_of": "frames", "data": "embryo"}
-        method = "oolemma against the union of labelled cells; one embryo"
-        results.add("embryo.iou.median", float(np.median(overlaps)), **facts, method=method)
-        results.add("embryo.iou.min", min(overlaps), **facts, method=method)
+        for prefix, each in (("", model), ("one_look.", once)):
+            overlaps = embryo_overlaps(each)
+            facts = {"unit": "IoU", "n": len(overlaps), "n_of": "frames", "data": "embryo"}
+            method = "oolemma against the union of labelled cells; one embryo"
+            results.add(f"{prefix}embryo.iou.median", float(np.median(overlaps)), **facts, method=method)
+            results.add(f"{prefix}embryo.iou.min", min(overlaps), **facts, method=method)
     return results, (table["video_id"].nunique(), wider["video_id"].nunique())
 
 
@@ -94,10 +132,17 @@ def add_coarser(results: Results, model: Segmenter, coarser: Path) -> None:
     add_scores(results, test_table(model, coarser), "phantom", "coarser.")
 
 
+def second_look(model: Segmenter) -> Segmenter:
+    """The model of close-ups; raises `ValueError` for a model that looks once."""
+    if model.second is None:
+        raise ValueError(f"{SECOND_LOOK}: not used by this model; ship the close-ups first")
+    return model.second
+
+
 def test_table(model: Segmenter, folder: Path) -> pd.DataFrame:
     """One row a frame of a set's test videos."""
     test = load_frames(folder / "annotations.json", model.settings.preprocess, "test")
-    return frame_table(model.network, test).assign(phase=[record.phase for record in test.records])
+    return model_table(model, test).assign(phase=[record.phase for record in test.records])
 
 
 def embryo_overlaps(model: Segmenter) -> list[float]:
@@ -113,9 +158,9 @@ def embryo_overlaps(model: Segmenter) -> list[float]:
     ]
 
 
-def training(log: pd.DataFrame, profile: str, about: dict[str, Any]) -> Results:
-    """What the chapter on training shows of the reference run."""
-    results = Results("segmentation_training", profile, None, training=about)
+def training(log: pd.DataFrame, name: str, profile: str, about: dict[str, Any]) -> Results:
+    """What the chapter on training shows of a reference run."""
+    results = Results(name, profile, None, training=about)
     results.data["icsi phantom"] = about["annotations_sha256"]
     results.add_table("log", log.to_dict("records"))
     minutes = log["seconds"].sum() / 60
@@ -137,6 +182,9 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         parameters=parameter_count(model.model),
         rows="\n".join(_row(results, *row) for row in ROWS),
         flip_rows="\n".join(_row(results, label, f"flips.{key}", digits) for label, key, digits in ROWS),
+        one_look_rows="\n".join(_row(results, label, f"one_look.{key}", digits) for label, key, digits in ROWS),
+        closeups=second_look(load()).training,
+        closeup_size=second_look(load()).settings.size,
         coarser_rows="\n".join(_row(results, label, f"coarser.{key}", digits) for label, key, digits in ROWS),
         wider_rows="\n".join(_row(results, label, f"with_hard_scenes.{key}", digits) for label, key, digits in ROWS),
         frames=results.values["oolemma.iou.mean"].n,
@@ -147,6 +195,7 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         minutes=log["seconds"].sum() / 60,
         stage_names=", ".join(about["stages"]),
         embryo="was not measured" if embryos is None else f"is {embryos.value:.3f}",
+        embryo_once="unknown" if embryos is None else f"{results.values['one_look.embryo.iou.median'].value:.3f}",
         **{key: about[key] for key in ("data", "annotations_sha256", "code", "hardware")},
     )
 
@@ -162,4 +211,4 @@ def _row(results: Results, label: str, key: str, digits: int) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

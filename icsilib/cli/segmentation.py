@@ -23,6 +23,8 @@ segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper 
 Data = Annotated[Path, typer.Argument(help="COCO file of labelled frames, or its folder; split.json lies beside it.")]
 Weights = Annotated[Path | None, typer.Option(help="File that training wrote; the shipped model when left out.")]
 Part = Annotated[str, typer.Option(help="Part of the split: train, validation, test; or all, which needs no split.")]
+Closeups = Annotated[Path | None, typer.Option(help="Weights of the profile closeup, for a second look.")]
+Once = Annotated[bool, typer.Option("--once", help="Without the shipped model's second look.")]
 Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
 
 
@@ -68,19 +70,21 @@ def evaluate(
     table: Annotated[Path | None, typer.Option(help="File for one row a frame, CSV.")] = None,
     results: Annotated[Path | None, typer.Option(help="File for the scores with their provenance, JSON.")] = None,
     origin: Annotated[str | None, typer.Option(help="What the frames are, as --results will say: phantom, …")] = None,
+    closeups: Closeups = None,
+    once: Once = False,
 ) -> None:
     """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
     from icsilib.files import write_text_atomic
     from icsilib.segmentation.dataset import describe
-    from icsilib.segmentation.evaluation import frame_table, presence_auc, summarise
+    from icsilib.segmentation.evaluation import model_table, presence_auc, summarise
 
     if results is not None and origin is None:
         fail("--results: say with --origin what the frames are, such as phantom or the name of your laboratory")
-    segmenter = _segmenter(weights)
+    segmenter = _segmenter(weights, closeups, once)
     frames = _frames(data, segmenter.settings.preprocess, part)
     if unnamed := [record.file_name for record in frames.records if record.video_id is None]:
         fail(f"{data}: {unnamed[0]} has no video_id, by which intervals go; convert with --folder-is video_id")
-    scores = frame_table(segmenter.model, frames)
+    scores = model_table(segmenter, frames)
     typer.echo(f"{data}, {part}: " + ", ".join(f"{count} {what}" for what, count in describe(frames).items()))
     for label, column in (("IoU, oolemma", "iou_oolemma"), ("IoU, pipette", "iou_pipette"), ("tip, px", "tip_px")):
         one = summarise(scores, column)
@@ -181,6 +185,8 @@ def predict(
     confidence: Annotated[float, typer.Option(help="Leave out tips of lower confidence, 0 to 1.")] = 0.3,
     engine: Engine = "torch",
     flips: Annotated[bool, typer.Option(help="Average over mirror images: four times slower, more accurate.")] = False,
+    closeups: Closeups = None,
+    once: Once = False,
 ) -> None:
     """Segment images and videos: outlines and tips as COCO JSON, pictures in the colours of Figure 2."""
     from icsilib.data.annotations import ICSI_CATEGORIES, AnnotationError, Dataset, write_coco
@@ -189,7 +195,8 @@ def predict(
     dataset = Dataset(images=[], annotations=[], categories=list(ICSI_CATEGORIES))
     if flips and engine != "torch":
         fail("--flips: goes with the engine torch only")
-    segmenter = _segmenter(weights).with_flips() if flips else _with_engine(_segmenter(weights), engine)
+    segmenter = _segmenter(weights, closeups, once)
+    segmenter = segmenter.with_flips() if flips else _with_engine(segmenter, engine)
     faults = []
     above = Path(os.path.commonpath([path.resolve().parent for path in files]))  # names alone may repeat
     for path in files:
@@ -279,11 +286,14 @@ def _annotations(data: Path) -> Path:
     return data / "annotations.json" if data.is_dir() else data
 
 
-def _segmenter(weights: Path | None) -> "Segmenter":
+def _segmenter(weights: Path | None, closeups: Path | None = None, once: bool = False) -> "Segmenter":
     from icsilib.segmentation import WeightsError, load
 
     try:
-        return load() if weights is None else load(weights)
+        segmenter = load() if weights is None else load(weights)
+        if closeups is not None:
+            return segmenter.with_second_look(closeups)
+        return segmenter.with_one_look() if once else segmenter
     except WeightsError as error:
         fail(error)
 

@@ -1,7 +1,7 @@
 """Figures of paper A's chapters on the model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,11 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILION
+from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+from icsilib.segmentation.closeups import closeup_of_cell, closeup_of_tip
+
+if TYPE_CHECKING:
+    from icsilib.segmentation import Prediction, Segmenter
 
 # Figure 2 of paper A: oolemma purple, suction pipette grey, background blue, needle tip a yellow dot.
 OOLEMMA_COLOUR, PIPETTE_COLOUR, BACKGROUND_COLOUR, TIP_COLOUR = "#A349A4", "#B8B8B8", "#2F5FD0", "#FFE600"
@@ -187,3 +191,17 @@ def grouped_scores(axes: Sequence[Axes], table: pd.DataFrame, group: str) -> Non
         ax.boxplot(values, tick_labels=short, widths=0.6, flierprops={"ms": 3}, medianprops={"color": VERMILION})
         ax.set(ylabel=label, xlabel=group)
     axes[-1].set_yscale("log")
+
+
+def second_look(axes: Sequence[Axes], image: NDArray[np.uint8], first: "Prediction", second: "Segmenter") -> None:
+    """What a model of close-ups is shown after a `first` look: the frame with both windows, then cell and tip."""
+    settings = second.settings.preprocess
+    shown = {
+        "the cell": (closeup_of_cell(image, first.masks[0], settings), VERMILION),
+        "the tip's surroundings": (closeup_of_tip(image, first.tip, settings), SKY),
+    }
+    show_frame(axes[0], image, first.masks, first.tip, title="first look")
+    for ax, (title, ((square, window), colour)) in zip(axes[1:], shown.items(), strict=True):
+        axes[0].add_patch(Rectangle(tuple(window.corner), *window.place.source, fill=False, ec=colour, lw=1.5))
+        show_frame(ax, square, title=title)
+        ax.title.set_color(colour)

@@ -18,6 +18,8 @@ from icsilib.segmentation.dataset import Labelled, Points
 
 AROUND_TIP = 0.5  # side of a close-up of the tip, of the frame's longer side
 AROUND_CELL = 1.4  # side of a close-up of the cell, of the longer side of its bounding box
+SURE = 0.5  # confidence from which on the second look's tip replaces the first's
+AGREEMENT = 0.9  # IoU of both looks at a cell from which on they are averaged; below it the first is kept
 # How far training's close-ups lie off what they are of, as first looks may do
 _MARGINS = (1.1, 1.8)  # in place of AROUND_CELL
 _CELL_OFF = 0.06  # of a close-up's side: standard deviation of its middle about the cell's
@@ -58,6 +60,22 @@ def closeup(
     left, top = corner = np.clip(np.round(centre - whole / 2).astype(int), 0, sides - whole)
     square, place = preprocess(image[top : top + whole[1], left : left + whole[0]], settings)
     return square, Window(corner, place)
+
+
+def closeup_of_tip(image: NDArray[np.uint8], tip: Points, settings: Preprocess) -> tuple[NDArray[np.uint8], Window]:
+    """The surroundings of a tip (2,) that a first look has found."""
+    return closeup(image, tip, AROUND_TIP * max(image.shape[:2]), settings)
+
+
+def closeup_of_cell(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], settings: Preprocess
+) -> tuple[NDArray[np.uint8], Window]:
+    """The surroundings of an oolemma (H, W) that a first look has found; the whole image where it has found none."""
+    height, width = mask.shape
+    if not mask.any():
+        return closeup(image, np.array([width / 2, height / 2]), max(height, width), settings)
+    middle, extent = bounding_box(np.asarray(np.argwhere(mask)[:, ::-1], float) + 0.5)
+    return closeup(image, middle, AROUND_CELL * (extent + 1), settings)
 
 
 def bounding_box(points: Points) -> tuple[Points, float]:

@@ -56,9 +56,6 @@ class Place(Protocol):
     def to_square(self, points: Points) -> Points:
         """Points in the frame → points in the square."""
 
-    def to_source(self, points: Points) -> Points:
-        """Points in the square → points in the frame."""
-
 
 class Labelled(NamedTuple):
     """A frame as its file and its labels give it; coordinates are px of the frame."""
@@ -88,7 +85,6 @@ class Frames:
     outlines: list[Outlines]
     records: list[Image]
     um_per_px: NDArray[np.float64]  # (N,) of the square; NaN where the scale is unknown
-    places: list[Place]  # of the frames in the squares
     root: Path  # of the records' file names
 
     def __len__(self) -> int:
@@ -135,10 +131,10 @@ def load_frames(
     if not any(found):
         raise AnnotationError(f"{path}: no frames in part {part!r}; check the split")
     records = [image for image, shown in zip(images, found, strict=True) for _ in shown]
-    samples, outlines, scales, places = zip(*(view for shown in found for view in shown), strict=True)
+    samples, outlines, scales = zip(*(view for shown in found for view in shown), strict=True)
     pixels, masks, tips = (np.stack(values) for values in zip(*samples, strict=True))
     um_per_px = np.array(scales, float)
-    return Frames(pixels, masks, tips, list(outlines), records, um_per_px, list(places), path.parent)
+    return Frames(pixels, masks, tips, list(outlines), records, um_per_px, path.parent)
 
 
 def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, list[Annotation]]:
@@ -157,7 +153,7 @@ def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, li
 
 def _load(
     root: Path, settings: Preprocess, views: Views, image: Image, labels: list[Annotation]
-) -> list[tuple[Sample, Outlines, float, Place]]:
+) -> list[tuple[Sample, Outlines, float]]:
     pixels = read_grey(root / image.file_name)
     if pixels.shape != (image.height, image.width):
         sizes = f"is {pixels.shape[1]}×{pixels.shape[0]} px, its record says {image.width}×{image.height}"
@@ -166,12 +162,15 @@ def _load(
     return [_sample(square, place, frame) for square, place in views(frame, settings)]
 
 
-def _sample(square: NDArray[np.uint8], place: Place, frame: Labelled) -> tuple[Sample, Outlines, float, Place]:
+def _sample(square: NDArray[np.uint8], place: Place, frame: Labelled) -> tuple[Sample, Outlines, float]:
     oolemma, pipette = ([place.to_square(ring) for ring in rings] for rings in frame.outlines)
     masks = np.stack([coverage(rings, square.shape[0]) for rings in (oolemma, pipette)])
     um_per_px = frame.record.um_per_px
     scale = um_per_px / place.scale.mean() if um_per_px else np.nan
-    return Sample(square, masks, place.to_square(frame.tip)), (oolemma, pipette), scale, place
+    tip = place.to_square(frame.tip)
+    if not ((tip >= 0) & (tip <= square.shape[0])).all():  # of a close-up that does not show it
+        tip = np.full(2, np.nan)
+    return Sample(square, masks, tip), (oolemma, pipette), scale
 
 
 def _truth(image: Image, labels: list[Annotation]) -> tuple[Outlines, Points]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from icsilib.data.images import read_grey
+from icsilib.data.preprocess import Geometry, Preprocess, geometry
 from icsilib.segmentation.dataset import CLASSES, SCORED_SIZE, Frames, network_input
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.nested_unet import Output
@@ -56,34 +57,56 @@ def frame_table(
     device: torch.device | str = "cpu",
     size: int = SCORED_SIZE,
     batch: int = 8,
-    second: Segmenter | None = None,
 ) -> pd.DataFrame:
     """One row a frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
 
-    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one. `second` is a
-    model of close-ups (`Segmenter.second`), which then says where the tip is.
+    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one.
     """
     rows = []
     for first in range(0, len(frames), batch):
         output = predict(model, frames.images[first : first + batch], device)
         masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
-        tips = to_pixels(output.y_coords, size).numpy()
-        if second is not None:
-            tips = _look_again(second, frames, first, tips / (size / frames.size)) * (size / frames.size)
-        for k, tip in enumerate(tips):
-            n = first + k
-            row = _identity(frames, n) | _mask_scores(masks[k], frames.truth_at(n, size))
-            rows.append(row | _tip_scores(frames, n, tip, size) | {"tip_confidence": float(confidence[k])})
+        for k, tip in enumerate(to_pixels(output.y_coords, size).numpy()):
+            rows.append(_row(frames, first + k, masks[k], tip, float(confidence[k]), size))
     return pd.DataFrame(rows)
 
 
-def _look_again(second: Segmenter, frames: Frames, first: int, tips: NDArray[Any]) -> NDArray[np.float64]:
-    """Tips (B, 2) of the frames from number `first` on, px of the square, by close-ups about `tips`."""
-    places = frames.places[first : first + len(tips)]
-    images = [read_grey(frames.root / record.file_name) for record in frames.records[first : first + len(tips)]]
-    centres = [place.to_source(tip) for place, tip in zip(places, tips, strict=True)]
-    found = second.tips_about(images, centres)
-    return np.stack([place.to_square(tip) for place, tip in zip(places, found, strict=True)])
+def model_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, batch: int = 8) -> pd.DataFrame:
+    """The `frame_table` of a model as it is used: one with a second look goes back to the frames' files for it."""
+    if segmenter.second is None and isinstance(segmenter.network, nn.Module):
+        return frame_table(segmenter.network, frames, size=size, batch=batch)
+    return photograph_table(segmenter, frames, size, batch)
+
+
+def photograph_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, batch: int = 8) -> pd.DataFrame:
+    """One row a frame, as `frame_table`, of what the model says of the frames' files."""
+    rows = []
+    for first in range(0, len(frames), batch):
+        files = [frames.root / record.file_name for record in frames.records[first : first + batch]]
+        for n, seen in enumerate(segmenter.predict_all([read_grey(file) for file in files]), start=first):
+            place = geometry(seen.masks.shape[:0:-1], Preprocess(size))
+            masks = on_square(seen.probabilities, place) > 0.5
+            rows.append(_row(frames, n, masks, place.to_square(seen.tip), seen.confidence, size))
+    return pd.DataFrame(rows)
+
+
+def on_square(probabilities: NDArray[np.float32], place: Geometry) -> NDArray[np.float32]:
+    """Probabilities (C, H, W) of a photograph on the square where it lies at `place`, zero on the square's bars."""
+    width, height = place.content
+    content = F.interpolate(
+        torch.from_numpy(probabilities)[None], (height, width), mode="bilinear", align_corners=False
+    )
+    square = np.zeros((len(probabilities), place.size, place.size), np.float32)
+    left, top = place.offset
+    square[:, top : top + height, left : left + width] = content[0]
+    return square
+
+
+def _row(
+    frames: Frames, n: int, masks: NDArray[np.bool_], tip: NDArray[Any], confidence: float, size: int
+) -> dict[str, Any]:
+    row = _identity(frames, n) | _mask_scores(masks, frames.truth_at(n, size))
+    return row | _tip_scores(frames, n, tip, size) | {"tip_confidence": confidence}
 
 
 def _identity(frames: Frames, n: int) -> dict[str, Any]:
@@ -100,7 +123,7 @@ def _mask_scores(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict
     return row
 
 
-def _tip_scores(frames: Frames, n: int, tip: NDArray[np.float32], size: int) -> dict[str, Any]:
+def _tip_scores(frames: Frames, n: int, tip: NDArray[Any], size: int) -> dict[str, Any]:
     factor = size / frames.size
     error = float(np.hypot(*(tip - frames.tips[n] * factor)))  # NaN where there is no tip
     return {

@@ -26,7 +26,8 @@ def with_openvino(segmenter: Segmenter, precision: str = "f32") -> Segmenter:
     def run(images: Tensor) -> Output:
         return Output(*(torch.from_numpy(value) for value in program(images.contiguous().numpy()).values()))
 
-    return replace(segmenter, network=run)
+    second = None if segmenter.second is None else with_openvino(segmenter.second, precision)
+    return replace(segmenter, network=run, second=second)
 
 
 def write_onnx(segmenter: Segmenter, path: Path | str) -> Path:

@@ -7,7 +7,6 @@ metadata. Nothing is unpickled.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from icsilib.data.preprocess import preprocess
 from icsilib.files import atomic_path
-from icsilib.segmentation.closeups import closeup
+from icsilib.segmentation.closeups import AGREEMENT, SURE, Window, closeup_of_cell, closeup_of_tip
 from icsilib.segmentation.dataset import network_input
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.flips import FlipAveraged
@@ -54,7 +53,7 @@ class Segmenter:
     network: Callable[[Tensor], Output]  # the torch module, or a faster program of it (icsilib.segmentation.export)
     settings: Settings
     training: dict[str, Any]  # what the weights' file says of how they came about
-    second: "Segmenter | None" = None  # model of close-ups that is asked where exactly the tip is
+    second: "Segmenter | None" = None  # model of close-ups that then looks again
 
     @property
     def model(self) -> NestedUNet:
@@ -68,9 +67,16 @@ class Segmenter:
         second = None if self.second is None else self.second.with_flips()
         return replace(self, network=FlipAveraged(self.model).eval(), second=second)
 
-    def with_second_look(self) -> "Segmenter":
-        """The same model, which looks at the half of the frame about a tip again (`icsilib.segmentation.closeups`)."""
-        return replace(self, second=load(SECOND_LOOK))
+    def with_second_look(self, path: Path | str = SECOND_LOOK) -> "Segmenter":
+        """The same model, which looks at cell and tip again (`icsilib.segmentation.closeups`), by weights `path`."""
+        second = load(path)
+        if not second.settings.closeups:
+            raise WeightsError(f"{path}: was trained on whole frames; train a second look with --profile closeup")
+        return replace(self, second=second)
+
+    def with_one_look(self) -> "Segmenter":
+        """The same model without its second look, which is all that the paper describes."""
+        return replace(self, second=None)
 
     def predict(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment a photograph, grey (H, W) or RGB (H, W, 3), 8 bits."""
@@ -78,32 +84,59 @@ class Segmenter:
 
     @torch.inference_mode()
     def predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """Segment several photographs, whose sizes may differ, in one batch."""
-        squares, places = zip(*(preprocess(image, self.settings.preprocess) for image in images), strict=True)
-        output = self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
-        tips = [
-            place.to_source(tip)
-            for place, tip in zip(places, to_pixels(output.y_coords, self.settings.size).double().numpy(), strict=True)
-        ]
-        if self.second is not None:
-            tips = self.second.tips_about(images, tips)
+        """Segment several photographs, whose sizes may differ, in one batch; with a second look, in one more."""
+        views = [preprocess(image, self.settings.preprocess) for image in images]
+        output = self._ask([square for square, _ in views])
         confidence = tip_confidence(output.heatmap, output.y_coords).tolist()
-        results = []
-        for y_seg, tip, sure, place in zip(output.y_seg, tips, confidence, places, strict=True):
-            probabilities = _to_source(y_seg, place)
-            masks = largest_regions(probabilities > 0.5)
-            results.append(Prediction(masks, tip, sure, probabilities))
-        return results
+        seen = [
+            _prediction(_to_source(y_seg, place), place.to_source(tip), sure)
+            for (_, place), y_seg, tip, sure in zip(views, output.y_seg, self._tips(output), confidence, strict=True)
+        ]
+        return seen if self.second is None else self.second.look_again(images, seen)
 
     @torch.inference_mode()
-    def tips_about(
-        self, images: Sequence[NDArray[np.uint8]], centres: Sequence[NDArray[np.float64]]
-    ) -> list[NDArray[np.float64]]:
-        """Where this model, one of close-ups, sees the tips of photographs about `centres`; px of each photograph."""
-        squares, windows = zip(*map(partial(closeup, settings=self.settings.preprocess), images, centres), strict=True)
-        output = self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
-        tips = to_pixels(output.y_coords, self.settings.size).double().numpy()
-        return [window.to_source(tip) for window, tip in zip(windows, tips, strict=True)]
+    def look_again(self, images: Sequence[NDArray[np.uint8]], seen: Sequence[Prediction]) -> list[Prediction]:
+        """What this model, one of close-ups, makes of what another has `seen` in photographs.
+
+        The tip is where the close-up of it says, if that is `SURE`; the oolemma's probabilities are the mean of both
+        looks, if these are in `AGREEMENT`. The suction pipette, which reaches out of both close-ups, and the confidence
+        in the tip stay those of the first look.
+        """
+        pairs = list(zip(images, seen, strict=True))
+        at_tip = [closeup_of_tip(image, first.tip, self.settings.preprocess) for image, first in pairs]
+        at_cell = [closeup_of_cell(image, first.masks[0], self.settings.preprocess) for image, first in pairs]
+        output = self._ask([square for square, _ in at_tip + at_cell])
+        sure = tip_confidence(output.heatmap, output.y_coords) >= SURE
+        found = []
+        for n, (first, tip, (_, window), (_, cell)) in enumerate(
+            zip(seen, self._tips(output)[: len(seen)], at_tip, at_cell, strict=True)
+        ):
+            probabilities = _with_cell(first, _to_source(output.y_seg[len(seen) + n], cell.place), cell)
+            found.append(_prediction(probabilities, window.to_source(tip) if sure[n] else first.tip, first.confidence))
+        return found
+
+    def _ask(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
+        return self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
+
+    def _tips(self, output: Output) -> NDArray[np.float64]:
+        """(B, 2) px of the squares."""
+        return np.asarray(to_pixels(output.y_coords, self.settings.size).double().numpy())
+
+
+def _prediction(probabilities: NDArray[np.float32], tip: NDArray[np.float64], confidence: float) -> Prediction:
+    return Prediction(largest_regions(probabilities > 0.5), tip, confidence, probabilities)
+
+
+def _with_cell(first: Prediction, closer: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+    """Probabilities of the first look, the oolemma's averaged with those of a close-up (2, h, w) where that lies."""
+    probabilities = first.probabilities.copy()
+    (left, top), (height, width) = window.corner, closer.shape[1:]
+    oolemma = probabilities[0, top : top + height, left : left + width]  # a view
+    both = (oolemma + closer[0]) / 2
+    shared, covered = np.minimum(oolemma, both) > 0.5, np.maximum(oolemma, both) > 0.5
+    if shared.sum() >= AGREEMENT * covered.sum():
+        oolemma[:] = both
+    return probabilities
 
 
 def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -132,7 +165,10 @@ def _to_source(y_seg: Tensor, place: Any) -> NDArray[np.float32]:
 
 
 def load(path: Path | str = REFERENCE) -> Segmenter:
-    """The reference model of this study, or the model of another file of weights, ready for use on the CPU."""
+    """The reference model of this study, or the model of another file of weights, ready for use on the CPU.
+
+    The reference model looks twice (`Segmenter.with_second_look`), others once.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -146,7 +182,8 @@ def load(path: Path | str = REFERENCE) -> Segmenter:
         raise WeightsError(f"{path}: not weights of this study's segmentation model ({error})") from None
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Segmenter(model.eval(), settings, json.loads(metadata.get("training", "{}")))
+    segmenter = Segmenter(model.eval(), settings, json.loads(metadata.get("training", "{}")))
+    return segmenter.with_second_look() if Path(path) == REFERENCE else segmenter
 
 
 def save_weights(model: nn.Module, settings: Settings, path: Path | str, half: bool = False, **training: Any) -> None:

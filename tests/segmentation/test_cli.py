@@ -60,6 +60,23 @@ def test_evaluation_prints_and_writes_scores(trained, tmp_path):
     assert {"oolemma.iou.mean", "oolemma.iou.sd", "iou.mean", "tip.sd", "inference.ms"} <= set(values)
 
 
+def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):
+    weights, closeups = trained / "run" / "weights.safetensors", tmp_path / "weights.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "closeup", SMALL.with_(closeups=True, epochs=1))
+        result = run("train", trained, "--profile", "closeup", "--out", tmp_path, "--accelerator", "cpu")
+    assert result.exit_code == 0, result.output
+    once = run("evaluate", trained, "--weights", weights)
+    twice = run("evaluate", trained, "--weights", weights, "--closeups", closeups)
+    assert twice.exit_code == 0, twice.output
+    first, both = ([line for line in each.output.splitlines() if "IoU" in line] for each in (once, twice))
+    assert first[0] != both[0]
+    assert first[1] == both[1]  # the pipette's outline is the first look's
+    refused = run("evaluate", trained, "--weights", weights, "--closeups", weights)
+    assert refused.exit_code == 1
+    assert "was trained on whole frames" in refused.output
+
+
 def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained, tmp_path):
     rng = np.random.default_rng(0)
     cv2.imwrite(str(tmp_path / "a.png"), rng.integers(0, 255, (48, 64), dtype=np.uint8))

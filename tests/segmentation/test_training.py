@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from icsilib.checkpoints import CheckpointError, NonFiniteLossError, load_checkpoint
 from icsilib.files import sha256_of
 from icsilib.segmentation import training
+from icsilib.segmentation.closeups import training_closeups
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.settings import PROFILES, SHIPPED, Settings, as_record, from_record
 from icsilib.segmentation.settings import stages as profile_stages
@@ -224,3 +225,17 @@ def test_a_stage_after_the_shipped_weights_begins_with_them(annotations, tmp_pat
         for a, b in zip(load().model.parameters(), load(weights).model.parameters(), strict=True)
     ]
     assert 0 < max(moved) < 0.1
+
+
+def test_a_stage_on_closeups_is_shown_closeups(annotations, tmp_path):
+    shown = []
+
+    def load(preprocess, part, **how):
+        shown.append((how.get("views"), len(load_frames(annotations, preprocess, part, **how))))
+        return load_frames(annotations, preprocess, part, **how)
+
+    stages = [TINY.with_(profile="whole", epochs=1), TINY.with_(profile="close", epochs=1, closeups=True)]
+    train_stages(stages, load, tmp_path, accelerator="cpu", progress=False)
+    (_, frames), _, (views, closeups), _ = shown
+    assert views is training_closeups
+    assert frames < closeups <= 2 * frames  # one of each cell, one of each tip

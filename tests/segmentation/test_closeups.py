@@ -1,0 +1,171 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from icsilib.data.preprocess import Preprocess, geometry
+from icsilib.segmentation.closeups import AROUND_TIP, bounding_box, closeup, closeup_of_cell, training_closeups
+from icsilib.segmentation.dataset import load_frames
+from icsilib.segmentation.dsnt import dsnt
+from icsilib.segmentation.evaluation import frame_table, on_square, photograph_table
+from icsilib.segmentation.nested_unet import Output
+from icsilib.segmentation.settings import Settings
+from icsilib.segmentation.weights import Prediction, Segmenter
+
+from .drawn import write_drawn_dataset
+
+PLAIN = Preprocess(32, clip_limit=None)
+
+
+class Brightest(torch.nn.Module):
+    """The tip is the brightest place, the oolemma all that is brighter than nothing, and there is no pipette."""
+
+    def forward(self, images):
+        side = images.shape[-1]
+        z = torch.softmax(5000 * images[:, 0].flatten(1), dim=1).view(-1, side, side)
+        lit = (images > -1.99).float()
+        return Output(torch.cat([lit, 0 * lit], dim=1), z, dsnt(z))
+
+
+def segmenter(size=32):
+    return Segmenter(Brightest(), Settings("", size=size, clip_limit=None), {})
+
+
+@given(
+    st.tuples(st.integers(20, 90), st.integers(20, 90)),
+    st.tuples(st.floats(-20, 120), st.floats(-20, 120)),
+    st.floats(1, 200),
+)
+def test_a_closeup_lies_inside_the_frame_and_maps_there_and_back(shape, centre, side):
+    square, window = closeup(np.zeros(shape, np.uint8), np.array(centre), side, PLAIN)
+    assert square.shape == (32, 32)
+    assert (window.corner >= 0).all()
+    assert (window.corner + window.place.source <= shape[::-1]).all()
+    points = np.array([[3.0, 4.5], [0.0, 32.0]])
+    np.testing.assert_allclose(window.to_square(window.to_source(points)), points, atol=1e-9)
+
+
+def test_a_closeup_shows_the_frames_pixels_where_it_says():
+    image = np.random.default_rng(0).integers(0, 255, (64, 96), np.uint8)
+    square, window = closeup(image, np.array([50.0, 20.0]), 32, PLAIN)
+    np.testing.assert_array_equal(square, image[4:36, 34:66])
+    np.testing.assert_array_equal(window.to_square(np.array([34.0, 4.0])), [0, 0])
+
+
+def test_the_box_about_a_cell():
+    middle, extent = bounding_box(np.array([[10.0, 20.0], [30.0, 25.0]]))
+    assert (middle.tolist(), extent) == ([20, 22.5], 20)
+    mask = np.zeros((100, 100), bool)
+    mask[40:60, 30:70] = True  # 40 px wide about (50, 50): 56 px with the margin
+    _, window = closeup_of_cell(mask.astype(np.uint8), mask, PLAIN)
+    assert (window.corner.tolist(), window.place.source) == ([22, 22], (56, 56))
+
+
+def test_without_a_cell_the_second_look_is_at_the_whole_frame():
+    _, window = closeup_of_cell(np.zeros((40, 60), np.uint8), np.zeros((40, 60), bool), PLAIN)
+    assert (window.corner.tolist(), window.place.source) == ([0, 0], (60, 40))
+
+
+@pytest.fixture(scope="module")
+def annotations(tmp_path_factory):
+    return write_drawn_dataset(tmp_path_factory.mktemp("drawn"), videos=6, frames=3, size=64)
+
+
+def test_training_takes_a_closeup_of_each_tip_and_each_cell(annotations):
+    whole = load_frames(annotations, PLAIN)
+    close, again = (load_frames(annotations, PLAIN, views=training_closeups) for _ in range(2))
+    assert len(close) == len(whole) + np.isfinite(whole.tips[:, 0]).sum()
+    np.testing.assert_array_equal(close.images, again.images)
+    # The drawn tip is shown, and where it is says the scale: half of 64 px on 32.
+    of_tip = [n for n, record in enumerate(close.records) if close.records.index(record) == n][:2]
+    assert np.isfinite(close.tips[of_tip]).all()
+    np.testing.assert_allclose(close.um_per_px[of_tip], whole.um_per_px[0] * AROUND_TIP)
+
+
+def test_truth_moves_with_the_closeup(annotations):
+    """The centre of the drawn cell's mask is where the window puts the centre of its outline."""
+    close = load_frames(annotations, Preprocess(64), views=training_closeups)
+    cells = [n for n in range(len(close)) if np.concatenate(close.outlines[n][0]).min() >= 0]
+    cells = [n for n in cells if np.concatenate(close.outlines[n][0]).max() <= 64]
+    assert len(cells) > 5
+    for n in cells:
+        rows, columns = np.nonzero(close.masks[n, 0] > 127)
+        middle, _ = bounding_box(np.concatenate(close.outlines[n][0]))
+        np.testing.assert_allclose([columns.mean() + 0.5, rows.mean() + 0.5], middle, atol=0.5)
+
+
+def test_a_tip_beyond_a_closeup_is_absent_from_it(annotations):
+    def corner(frame, settings):
+        return [closeup(frame.pixels, np.array([0.0, 0.0]), 4, settings)]
+
+    assert np.isnan(load_frames(annotations, PLAIN, views=corner).tips).all()
+
+
+def test_a_second_look_finds_a_dot_twice_as_exactly():
+    image = np.zeros((256, 256), np.uint8)
+    image[101:103, 150:152] = 255
+    once, twice = segmenter(), replace(segmenter(), second=segmenter())
+    # 8 px a pixel of the network at first, 4 when it looks again: answers are the middles of such pixels.
+    np.testing.assert_allclose(once.predict(image).tip, [148, 100], atol=1e-3)
+    found = twice.predict(image).tip
+    np.testing.assert_allclose(found, [151, 102], atol=2)
+    assert np.hypot(*(found - [151, 102])) < np.hypot(148 - 151, 100 - 102)
+
+
+def test_a_second_look_that_sees_no_single_place_leaves_the_first_tip():
+    image = np.random.default_rng(0).integers(0, 9, (64, 64), np.uint8)
+    seen = Prediction(np.zeros((2, 64, 64), bool), np.array([5.0, 6.0]), 0.7, np.zeros((2, 64, 64), np.float32))
+
+    class Everywhere(Brightest):
+        def forward(self, images):
+            z = torch.full_like(images[:, 0], 1 / 32**2)
+            return super().forward(images)._replace(heatmap=z, y_coords=dsnt(z))
+
+    (found,) = replace(segmenter(), network=Everywhere()).look_again([image], [seen])
+    assert found.tip.tolist() == [5, 6]
+
+
+def seen_with(oolemma):
+    """A first look at 64×64 px with these probabilities (64, 64); its cell of 20 px makes a close-up of 28 px."""
+    mask = np.zeros((2, 64, 64), bool)
+    mask[0, 20:40, 20:40] = True
+    return Prediction(mask, np.array([5.0, 6.0]), 0.7, np.stack([oolemma, 0.3 * oolemma]).astype(np.float32))
+
+
+WINDOW = np.s_[16:44, 16:44]
+
+
+def test_the_oolemma_is_the_mean_of_both_looks_and_the_pipette_that_of_the_first():
+    first = seen_with(np.random.default_rng(0).uniform(0.6, 0.9, (64, 64)))
+    (found,) = segmenter().look_again([np.full((64, 64), 9, np.uint8)], [first])  # to which the cell is everywhere
+    expected = first.probabilities[0].copy()
+    expected[WINDOW] = (expected[WINDOW] + 1) / 2
+    np.testing.assert_allclose(found.probabilities[0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(found.probabilities[1], first.probabilities[1])
+    assert found.confidence == 0.7
+
+
+@pytest.mark.parametrize(("rows", "agreed"), [(26, True), (25, False)])  # of 28: IoU 0.93 and 0.89
+def test_looks_that_disagree_about_the_cell_leave_the_first(rows, agreed):
+    oolemma = np.full((64, 64), 0.1)
+    oolemma[16 : 16 + rows, 16:44] = 0.8
+    (found,) = segmenter().look_again([np.full((64, 64), 9, np.uint8)], [seen_with(oolemma)])
+    assert (found.probabilities[0] != oolemma.astype(np.float32)).any() == agreed
+
+
+def test_a_model_that_looks_once_scores_the_same_on_files_as_on_frames(annotations):
+    frames, model = load_frames(annotations, PLAIN), segmenter()
+    on_frames = frame_table(model.network, frames, size=64)
+    on_files = photograph_table(model, frames, size=64)
+    assert list(on_frames) == list(on_files)
+    for column in ("iou_oolemma", "tip_px", "tip_um", "tip_confidence"):
+        np.testing.assert_allclose(on_files[column], on_frames[column], atol=1e-4)
+
+
+def test_probabilities_of_a_wide_photograph_lie_between_the_bars():
+    square = on_square(np.ones((1, 48, 96), np.float32), geometry((96, 48), Preprocess(64)))
+    assert (square[0, 16:48] == 1).all()
+    assert square.sum() == 32 * 64
