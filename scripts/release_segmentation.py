@@ -23,8 +23,9 @@ from icsilib.data.manifest import available, fetch
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.segmentation import Segmenter, load
 from icsilib.segmentation.augmentation import KINDS
+from icsilib.segmentation.closeups import training_closeups
 from icsilib.segmentation.dataset import load_frames
-from icsilib.segmentation.evaluation import iou, model_table, speed
+from icsilib.segmentation.evaluation import frame_table, iou, model_table, speed
 from icsilib.segmentation.export import with_openvino
 from icsilib.segmentation.nested_unet import parameter_count
 from icsilib.segmentation.settings import stages
@@ -47,8 +48,11 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 def closeups(run: Path, data: Path, code: Code, hardware: Hardware, made_by: MadeBy, profile: str = "closeup") -> None:
     """Write the weights of the second look, and the reference results of their training."""
     about = origin(data, profile, code, hardware, made_by)
-    ship(run, SECOND_LOOK, about)
+    model = ship(run, SECOND_LOOK, about)
     results = training(read_log(stages(profile), run), "segmentation_closeups", profile, about)
+    labels, settings = data / "annotations.json", model.settings.preprocess
+    seen = frame_table(model.model, load_frames(labels, settings, "validation", views=training_closeups))
+    add_scores(results, seen, "phantom", "validation.")
     results.write(REFERENCES / "segmentation_closeups.json")
 
 
