@@ -291,6 +291,8 @@ def _segmenter(weights: Path | None, closeups: Path | None = None, once: bool = 
 
     try:
         segmenter = load() if weights is None else load(weights)
+        if segmenter.settings.closeups:
+            fail(f"{weights}: was trained on close-ups; give it as --closeups, beside a model of whole frames")
         if closeups is not None:
             return segmenter.with_second_look(closeups)
         return segmenter.with_one_look() if once else segmenter

@@ -77,6 +77,9 @@ def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):
     refused = run("evaluate", trained, "--weights", weights, "--closeups", weights)
     assert refused.exit_code == 1
     assert "was trained on whole frames" in refused.output
+    refused = run("evaluate", trained, "--weights", closeups)
+    assert refused.exit_code == 1
+    assert "was trained on close-ups" in refused.output
 
 
 def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained, tmp_path):
