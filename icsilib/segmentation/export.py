@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from icsilib.files import atomic_path
+from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.weights import Segmenter
 
@@ -24,7 +25,8 @@ def with_openvino(segmenter: Segmenter, precision: str = "f32") -> Segmenter:
     program = openvino.compile_model(model, "CPU", settings)
 
     def run(images: Tensor) -> Output:
-        return Output(*(torch.from_numpy(value) for value in program(images.contiguous().numpy()).values()))
+        y_seg, heatmap, _ = (torch.from_numpy(value) for value in program(images.contiguous().numpy()).values())
+        return Output(y_seg, heatmap, dsnt(heatmap))  # OpenVINO's own y is wrong where it is given several frames
 
     second = None if segmenter.second is None else with_openvino(segmenter.second, precision)
     return replace(segmenter, network=run, second=second)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -25,6 +27,14 @@ def test_openvino_agrees_with_torch(segmenter, photograph):
     np.testing.assert_allclose(fast.probabilities, slow.probabilities, atol=1e-4)
     np.testing.assert_allclose(fast.tip, slow.tip, atol=1e-2)
     assert fast.confidence == pytest.approx(slow.confidence, abs=1e-4)
+
+
+def test_openvino_agrees_with_torch_for_several_photographs_and_both_looks(segmenter, photograph):
+    twice = replace(segmenter, second=segmenter)
+    images = [photograph, photograph[::-1], photograph[:, ::-1]]
+    for fast, slow in zip(with_openvino(twice).predict_all(images), twice.predict_all(images), strict=True):
+        np.testing.assert_allclose(fast.probabilities, slow.probabilities, atol=1e-4)
+        np.testing.assert_allclose(fast.tip, slow.tip, atol=1e-2)
 
 
 def test_an_exported_program_has_no_torch_module(segmenter):
