@@ -1,6 +1,6 @@
 """Turn a finished training of paper A's model into what the study ships: weights, model card, reference results.
 
-    python scripts/release_segmentation.py closeups RUN DATA --code … --hardware … --made-by …
+    python scripts/release_segmentation.py closeups RUN DATA --code … --hardware … --made-by … [--after RESULTS]
     python scripts/release_segmentation.py model RUN DATA STAND_IN COARSER --code … --hardware … --made-by …
 
 RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on, STAND_IN the rendered set
@@ -25,13 +25,14 @@ from icsilib.segmentation import Segmenter, load
 from icsilib.segmentation.augmentation import KINDS
 from icsilib.segmentation.closeups import training_closeups
 from icsilib.segmentation.dataset import load_frames
-from icsilib.segmentation.evaluation import frame_table, iou, model_table, speed
+from icsilib.segmentation.evaluation import frame_table, model_table, speed
 from icsilib.segmentation.export import with_openvino
 from icsilib.segmentation.nested_unet import parameter_count
 from icsilib.segmentation.settings import stages
 from icsilib.segmentation.training import WEIGHTS, read_log
 from icsilib.segmentation.weights import REFERENCE, SECOND_LOOK, save_weights
-from icsilib.study.provenance import ROOT, Results
+from icsilib.stats.agreement import iou
+from icsilib.study.provenance import ROOT, Results, read_results
 from icsilib.study.segmentation_scores import add_contrasts, add_groups, add_scores, add_speed
 
 CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-8")
@@ -41,15 +42,29 @@ REFERENCES = ROOT / "book/reference"
 Code = Annotated[str, typer.Option(help="Revision of the code that trained it.")]
 Hardware = Annotated[str, typer.Option(help="What it ran on.")]
 MadeBy = Annotated[str, typer.Option(help="The command that rendered DATA.")]
+After = Annotated[Path | None, typer.Option(help="Reference results of the training that this one went on from.")]
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 
 @app.command("closeups")
-def closeups(run: Path, data: Path, code: Code, hardware: Hardware, made_by: MadeBy, profile: str = "closeup") -> None:
+def closeups(
+    run: Path,
+    data: Path,
+    code: Code,
+    hardware: Hardware,
+    made_by: MadeBy,
+    after: After = None,
+    profile: str = "closeup",
+) -> None:
     """Write the weights of the second look, and the reference results of their training."""
     about = origin(data, profile, code, hardware, made_by)
+    log = read_log(stages(profile), run)
+    if after is not None:
+        earlier = read_results(after)
+        about["after"] = earlier.parameters["training"]
+        log = pd.concat([pd.DataFrame(earlier.tables["log"]), log], ignore_index=True)
     model = ship(run, SECOND_LOOK, about)
-    results = training(read_log(stages(profile), run), "segmentation_closeups", profile, about)
+    results = training(log, "segmentation_closeups", profile, about)
     labels, settings = data / "annotations.json", model.settings.preprocess
     seen = frame_table(model.model, load_frames(labels, settings, "validation", views=training_closeups))
     add_scores(results, seen, "phantom", "validation.")
@@ -121,12 +136,8 @@ def evaluate(
     add_contrasts(results, table, stand_in)
     add_groups(results, table, "kit", "operator", "phase", "video_id")
     if available("embryo"):
-        for prefix, each in (("", model), ("one_look.", once)):
-            overlaps = embryo_overlaps(each)
-            facts = {"unit": "IoU", "n": len(overlaps), "n_of": "frames", "data": "embryo"}
-            method = "oolemma against the union of labelled cells; one embryo"
-            results.add(f"{prefix}embryo.iou.median", float(np.median(overlaps)), **facts, method=method)
-            results.add(f"{prefix}embryo.iou.min", min(overlaps), **facts, method=method)
+        add_embryo(results, model)
+        add_embryo(results, once, "one_look.")
     return results, (table["video_id"].nunique(), wider["video_id"].nunique())
 
 
@@ -134,6 +145,15 @@ def add_coarser(results: Results, model: Segmenter, coarser: Path) -> None:
     """Scores on the test videos as a coarser camera shows them."""
     results.data["icsi phantom, paper A's shape at 256 px, test videos"] = sha256_of(coarser / "annotations.json")
     add_scores(results, test_table(model, coarser), "phantom", "coarser.")
+
+
+def add_embryo(results: Results, model: Segmenter, prefix: str = "") -> None:
+    """Median and lowest score on the photographs."""
+    overlaps = embryo_overlaps(model)
+    method = "oolemma against the union of labelled cells; one embryo"
+    facts = {"unit": "IoU", "n": len(overlaps), "n_of": "frames", "data": "embryo", "method": method}
+    results.add(f"{prefix}embryo.iou.median", float(np.median(overlaps)), **facts)
+    results.add(f"{prefix}embryo.iou.min", min(overlaps), **facts)
 
 
 def second_look(model: Segmenter) -> Segmenter:

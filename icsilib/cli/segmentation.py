@@ -107,10 +107,15 @@ def _write_scores(
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import add_groups, add_scores, add_speed
 
-    results = Results("segmentation_evaluation", segmenter.settings.profile, None, training=segmenter.training)
+    origins = {"training": segmenter.training}
+    if segmenter.second is not None:
+        origins["second_look"] = segmenter.second.training
+    results = Results("segmentation_evaluation", segmenter.settings.profile, None, **origins)
     results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
     add_scores(results, table, origin)
     add_speed(results, speed(segmenter))
+    if segmenter.second is not None:
+        add_speed(results, speed(segmenter.second), "closeup")
     add_groups(results, table, "kit", "operator", "video_id")
     results.write(path)
 
@@ -289,6 +294,8 @@ def _annotations(data: Path) -> Path:
 def _segmenter(weights: Path | None, closeups: Path | None = None, once: bool = False) -> "Segmenter":
     from icsilib.segmentation import WeightsError, load
 
+    if once and closeups is not None:
+        fail("--once: leaves the second look out, for which --closeups gives weights; leave out one of the two")
     try:
         segmenter = load() if weights is None else load(weights)
         if segmenter.settings.closeups:

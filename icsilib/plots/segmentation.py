@@ -198,7 +198,7 @@ def second_look(axes: Sequence[Axes], image: NDArray[np.uint8], first: "Predicti
     settings = second.settings.preprocess
     shown = {
         "the cell": (closeup_of_cell(image, first.masks[0], settings), VERMILION),
-        "the tip's surroundings": (closeup_of_tip(image, first.tip, settings), SKY),
+        "the tip's surroundings": (closeup_of_tip(image, first.places[0], settings), SKY),
     }
     show_frame(axes[0], image, first.masks, first.tip, title="first look")
     for ax, (title, ((square, window), colour)) in zip(axes[1:], shown.items(), strict=True):

@@ -2,13 +2,14 @@
 
 The paper's network sees 512 px. One that a CPU can train sees fewer, and there a needle's wall is thinner than a pixel
 and an outline is known to a few pixels only. So it looks twice: at the whole frame, which tells where cell and tip are,
-and then at the cell and at the tip's surroundings by themselves, whose pixels are then worth more. The network of the
-second look is of the same kind, trained on close-ups of both.
+and then at the cell and at the tip's surroundings by themselves, whose pixels are then worth more. Where its heatmap
+has several peaks, it looks at each. The network of the second look is of the same kind, trained on close-ups of both.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,11 @@ from icsilib.segmentation.dataset import Labelled, Points
 AROUND_TIP = 0.5  # side of a close-up of the tip, of the frame's longer side
 AROUND_CELL = 1.4  # side of a close-up of the cell, of the longer side of its bounding box
 SURE = 0.5  # confidence from which on the second look's tip replaces the first's
-AGREEMENT = 0.9  # IoU of both looks at a cell from which on they are averaged; below it the first is kept
+AGREEMENT = 0.7  # IoU of both looks at a cell from which on they are averaged; below it the first is kept
+# Peaks of a first look's heatmap
+_PLACES = 3  # looked at again, at most
+_PEAK = 0.05  # of the heatmap's side: radius of a peak, about `CONFIDENCE_RADIUS` cells
+_LEAST = 0.04  # mass of a peak that is looked at
 # How far training's close-ups lie off what they are of, as first looks may do
 _MARGINS = (1.1, 1.8)  # in place of AROUND_CELL
 _CELL_OFF = 0.06  # of a close-up's side: standard deviation of its middle about the cell's
@@ -62,8 +67,27 @@ def closeup(
     return square, Window(corner, place)
 
 
+def places_of_tip(heatmap: NDArray[np.float32]) -> Points:
+    """Peaks (K, 2) of a heatmap (n, n) whose sum is 1, x and y in parts of its side, the highest first.
+
+    The tip as DSNT reads it lies between two peaks, where there may be nothing. None where the heatmap is flat.
+    """
+    n = len(heatmap)
+    rows, columns = np.mgrid[:n, :n]
+    left, found = heatmap.copy(), []
+    for _ in range(_PLACES):
+        top, beside = np.unravel_index(cv2.GaussianBlur(left, (0, 0), 1.0).argmax(), left.shape)
+        near = np.hypot(columns - beside, rows - top) <= _PEAK * n
+        mass = float(left[near].sum())
+        if mass < _LEAST:
+            break
+        found.append([float((left * axis)[near].sum()) / mass for axis in (columns, rows)])
+        left[near] = 0
+    return (np.array(found).reshape(-1, 2) + 0.5) / n
+
+
 def closeup_of_tip(image: NDArray[np.uint8], tip: Points, settings: Preprocess) -> tuple[NDArray[np.uint8], Window]:
-    """The surroundings of a tip (2,) that a first look has found."""
+    """The surroundings of a place (2,) where a first look saw the tip."""
     return closeup(image, tip, AROUND_TIP * max(image.shape[:2]), settings)
 
 

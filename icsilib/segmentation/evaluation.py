@@ -26,13 +26,8 @@ from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import Settings
 from icsilib.segmentation.weights import Segmenter
+from icsilib.stats.agreement import iou
 from icsilib.stats.resampling import draw_counts, percentile_interval
-
-
-def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Intersection over union (Jaccard index) of two masks; NaN where both are empty."""
-    union = np.logical_or(a, b).sum()
-    return float(np.logical_and(a, b).sum() / union) if union else float("nan")
 
 
 @torch.inference_mode()

@@ -19,14 +19,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from icsilib.data.preprocess import preprocess
+from icsilib.data.preprocess import Geometry, preprocess
 from icsilib.files import atomic_path
-from icsilib.segmentation.closeups import AGREEMENT, SURE, Window, closeup_of_cell, closeup_of_tip
+from icsilib.segmentation.closeups import AGREEMENT, SURE, Window, closeup_of_cell, closeup_of_tip, places_of_tip
 from icsilib.segmentation.dataset import network_input
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.flips import FlipAveraged
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
+from icsilib.stats.agreement import iou
 
 REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
 SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
@@ -44,6 +45,7 @@ class Prediction:
     tip: NDArray[np.float64]  # (2,) continuous image coordinates in px, x then y
     confidence: float  # heatmap mass near the tip, 0 to 1; low where no single place stands out
     probabilities: NDArray[np.float32]  # (2, height, width): y_seg, of which `masks` are where it exceeds a half
+    places: NDArray[np.float64]  # (K, 2) px: peaks of the whole photograph's heatmap, or the tip where it has none
 
 
 @dataclass(frozen=True)
@@ -84,36 +86,38 @@ class Segmenter:
 
     @torch.inference_mode()
     def predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """Segment several photographs, whose sizes may differ, in one batch; with a second look, in one more."""
+        """Segment several photographs, whose sizes may differ, in one batch; a second look is at each by itself."""
         views = [preprocess(image, self.settings.preprocess) for image in images]
         output = self._ask([square for square, _ in views])
-        confidence = tip_confidence(output.heatmap, output.y_coords).tolist()
-        seen = [
-            _prediction(_to_source(y_seg, place), place.to_source(tip), sure)
-            for (_, place), y_seg, tip, sure in zip(views, output.y_seg, self._tips(output), confidence, strict=True)
-        ]
-        return seen if self.second is None else self.second.look_again(images, seen)
+        seen = [self._in_photograph(output, n, place) for n, (_, place) in enumerate(views)]
+        if self.second is None:
+            return seen
+        return [self.second.look_again(image, first) for image, first in zip(images, seen, strict=True)]
 
     @torch.inference_mode()
-    def look_again(self, images: Sequence[NDArray[np.uint8]], seen: Sequence[Prediction]) -> list[Prediction]:
-        """What this model, one of close-ups, makes of what another has `seen` in photographs.
+    def look_again(self, image: NDArray[np.uint8], first: Prediction) -> Prediction:
+        """What this model, one of close-ups, makes of a photograph in which another has seen `first`.
 
-        The tip is where the close-up of it says, if that is `SURE`; the oolemma's probabilities are the mean of both
-        looks, if these are in `AGREEMENT`. The suction pipette, which reaches out of both close-ups, and the confidence
-        in the tip stay those of the first look.
+        The tip is where the surest of the close-ups of `first.places` says, if that is `SURE`; the confidence in it is
+        the mean of both looks'. The oolemma's probabilities are the mean of both looks, if these are in `AGREEMENT`.
+        The suction pipette, which reaches out of all close-ups, stays that of the first look.
         """
-        pairs = list(zip(images, seen, strict=True))
-        at_tip = [closeup_of_tip(image, first.tip, self.settings.preprocess) for image, first in pairs]
-        at_cell = [closeup_of_cell(image, first.masks[0], self.settings.preprocess) for image, first in pairs]
-        output = self._ask([square for square, _ in at_tip + at_cell])
-        sure = tip_confidence(output.heatmap, output.y_coords) >= SURE
-        found = []
-        for n, (first, tip, (_, window), (_, cell)) in enumerate(
-            zip(seen, self._tips(output)[: len(seen)], at_tip, at_cell, strict=True)
-        ):
-            probabilities = _with_cell(first, _to_source(output.y_seg[len(seen) + n], cell.place), cell)
-            found.append(_prediction(probabilities, window.to_source(tip) if sure[n] else first.tip, first.confidence))
-        return found
+        cell, at_cell = closeup_of_cell(image, first.masks[0], self.settings.preprocess)
+        close = [closeup_of_tip(image, place, self.settings.preprocess) for place in first.places]
+        tips, at_tips = zip(*close, strict=True)
+        output = self._ask([cell, *tips])
+        sure = tip_confidence(output.heatmap, output.y_coords)[1:]
+        best = int(sure.argmax())
+        tip = at_tips[best].to_source(self._tips(output)[1 + best]) if sure[best] >= SURE else first.tip
+        probabilities = _with_cell(first.probabilities, _to_source(output.y_seg[0], at_cell.place)[0], at_cell)
+        return _prediction(probabilities, tip, (first.confidence + float(sure[best])) / 2, first.places)
+
+    def _in_photograph(self, output: Output, n: int, place: Geometry) -> Prediction:
+        """The answer about the `n`-th square, where a whole photograph lies at `place`."""
+        tip, peaks = self._tips(output)[n], self.settings.size * places_of_tip(output.heatmap[n].numpy())
+        confidence = float(tip_confidence(output.heatmap, output.y_coords)[n])
+        places = place.to_source(peaks if len(peaks) else tip[None])
+        return _prediction(_to_source(output.y_seg[n], place), place.to_source(tip), confidence, places)
 
     def _ask(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
         return self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
@@ -123,20 +127,24 @@ class Segmenter:
         return np.asarray(to_pixels(output.y_coords, self.settings.size).double().numpy())
 
 
-def _prediction(probabilities: NDArray[np.float32], tip: NDArray[np.float64], confidence: float) -> Prediction:
-    return Prediction(largest_regions(probabilities > 0.5), tip, confidence, probabilities)
+def _prediction(
+    probabilities: NDArray[np.float32], tip: NDArray[np.float64], confidence: float, places: NDArray[np.float64]
+) -> Prediction:
+    return Prediction(largest_regions(probabilities > 0.5), tip, confidence, probabilities, places)
 
 
-def _with_cell(first: Prediction, closer: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
-    """Probabilities of the first look, the oolemma's averaged with those of a close-up (2, h, w) where that lies."""
-    probabilities = first.probabilities.copy()
-    (left, top), (height, width) = window.corner, closer.shape[1:]
-    oolemma = probabilities[0, top : top + height, left : left + width]  # a view
-    both = (oolemma + closer[0]) / 2
-    shared, covered = np.minimum(oolemma, both) > 0.5, np.maximum(oolemma, both) > 0.5
-    if shared.sum() >= AGREEMENT * covered.sum():
-        oolemma[:] = both
-    return probabilities
+def _with_cell(probabilities: NDArray[np.float32], closer: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+    """A copy of both classes' probabilities, the oolemma's averaged with those of its close-up (h, w) where that lies.
+
+    Where the mean would be another cell than the first look's, the copy is as it was.
+    """
+    found = probabilities.copy()
+    (left, top), (height, width) = window.corner, closer.shape
+    oolemma = found[0, top : top + height, left : left + width]  # a view
+    mean = (oolemma + closer) / 2
+    if iou(oolemma > 0.5, mean > 0.5) >= AGREEMENT:
+        oolemma[:] = mean
+    return found
 
 
 def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -157,7 +165,7 @@ def _largest_region(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cv2.drawContours(largest, outline, -1, 1, cv2.FILLED) > 0
 
 
-def _to_source(y_seg: Tensor, place: Any) -> NDArray[np.float32]:
+def _to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:
     """Probabilities (2, S, S) of the square, on the pixels of the photograph that it was made from."""
     (width, height), (left, top) = place.source, place.offset
     content = y_seg[:, max(top, 0) : max(top, 0) + place.content[1], max(left, 0) : max(left, 0) + place.content[0]]

@@ -21,6 +21,12 @@ COLUMNS = ["structure", "kind", "frame", "annotator_a", "round_a", "annotator_b"
 INTER, INTRA = "inter", "intra"
 
 
+def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Intersection over union (Jaccard index) of two masks; NaN where both are empty."""
+    union = np.logical_or(a, b).sum()
+    return float(np.logical_and(a, b).sum() / union) if union else float("nan")
+
+
 def iou_matrix(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Intersection over union of every two of N masks (N, H, W), as (N, N); NaN where both are empty."""
     flat = np.asarray(masks, dtype=bool).reshape(len(masks), -1)

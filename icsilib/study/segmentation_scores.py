@@ -36,10 +36,11 @@ def add_groups(results: Results, table: pd.DataFrame, *groups: str) -> None:
 def add_contrasts(results: Results, table: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
     """Add a table of tip errors by how far the tip stands out; gives the frame table with the column `tip_contrast`.
 
-    `table` is of frames of the rendered set `folder`, whose generator is asked.
+    `table` is of frames of the rendered set `folder`, whose generator is asked about those with a tip; NaN elsewhere.
     """
-    frames = zip(table["video_id"], table["frame_index"], strict=True)
-    known = table.assign(tip_contrast=tip_contrasts(folder, frames))
+    tips = table.dropna(subset=["tip_px"])
+    contrasts = tip_contrasts(folder, zip(tips["video_id"], tips["frame_index"], strict=True))
+    known = table.assign(tip_contrast=pd.Series(contrasts, index=tips.index))
     results.add_table("by_contrast", by_contrast(known).reset_index().to_dict("records"))
     return known
 

@@ -69,17 +69,24 @@ def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):
     once = run("evaluate", trained, "--weights", weights)
     with pytest.MonkeyPatch.context() as patch:  # two models so little trained do not agree about anything
         patch.setattr("icsilib.segmentation.weights.AGREEMENT", 0.0)
-        twice = run("evaluate", trained, "--weights", weights, "--closeups", closeups)
+        look_again = ("--closeups", closeups, "--results", tmp_path / "r.json", "--origin", "drawn")
+        twice = run("evaluate", trained, "--weights", weights, *look_again)
     assert twice.exit_code == 0, twice.output
     first, both = ([line for line in each.output.splitlines() if "IoU" in line] for each in (once, twice))
     assert first[0] != both[0]
     assert first[1] == both[1]  # the pipette's outline is the first look's
+    written = read_results(tmp_path / "r.json")
+    assert {"training", "second_look"} <= set(written.parameters)
+    assert {"inference.ms", "closeup.ms"} <= set(written.values)
     refused = run("evaluate", trained, "--weights", weights, "--closeups", weights)
     assert refused.exit_code == 1
     assert "was trained on whole frames" in refused.output
     refused = run("evaluate", trained, "--weights", closeups)
     assert refused.exit_code == 1
     assert "was trained on close-ups" in refused.output
+    refused = run("evaluate", trained, "--weights", weights, "--closeups", closeups, "--once")
+    assert refused.exit_code == 1
+    assert "leave out one of the two" in refused.output
 
 
 def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained, tmp_path):

@@ -11,7 +11,6 @@ from icsilib.segmentation.evaluation import (
     by_group,
     flops,
     frame_table,
-    iou,
     masks_at,
     presence_auc,
     speed,
@@ -45,14 +44,6 @@ class Oracle(torch.nn.Module):
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
     return load_frames(write_drawn_dataset(tmp_path_factory.mktemp("drawn"), size=128), Preprocess(128))
-
-
-def test_iou_of_shifted_squares():
-    a, b = np.zeros((2, 20, 20), bool)
-    a[5:15, 5:15], b[5:15, 10:20] = True, True
-    assert iou(a, b) == pytest.approx(50 / 150)
-    assert iou(a, a) == 1
-    assert np.isnan(iou(np.zeros((4, 4), bool), np.zeros((4, 4), bool)))
 
 
 def test_a_perfect_model_moved_by_five_px_of_128_is_20_px_off_at_512(frames):

@@ -12,7 +12,7 @@ def prediction(confidence=0.8):
     masks[0, 10:30, 20:40] = True
     masks[1, 5:9, 0:10] = True
     masks[1, 30:32, 50:52] = True  # a speck of 4 px²
-    return Prediction(masks, np.array([33.5, 20.25]), confidence, masks.astype(np.float32))
+    return Prediction(masks, np.array([33.5, 20.25]), confidence, masks.astype(np.float32), np.empty((0, 2)))
 
 
 def test_masks_come_back_from_their_polygons_without_specks():

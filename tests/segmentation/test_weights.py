@@ -8,10 +8,10 @@ from safetensors import safe_open
 from icsilib.data.annotations import polygons_to_mask
 from icsilib.phantoms.icsi import procedure
 from icsilib.segmentation.dsnt import dsnt
-from icsilib.segmentation.evaluation import iou
 from icsilib.segmentation.nested_unet import Output, parameter_count
 from icsilib.segmentation.settings import Settings
 from icsilib.segmentation.weights import REFERENCE, WeightsError, largest_regions, load, save_weights
+from icsilib.stats.agreement import iou
 
 TINY = Settings("tiny", size=32, widths=(4, 8))
 

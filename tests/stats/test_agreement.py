@@ -20,6 +20,14 @@ def test_pairs_of_the_papers_design_are_counted():
     assert (inter["annotator_a"] != inter["annotator_b"]).all()
 
 
+def test_iou_of_shifted_squares():
+    a, b = np.zeros((2, 20, 20), bool)
+    a[5:15, 5:15], b[5:15, 10:20] = True, True
+    assert agreement.iou(a, b) == pytest.approx(50 / 150)
+    assert agreement.iou(a, a) == 1
+    assert np.isnan(agreement.iou(np.zeros((4, 4), bool), np.zeros((4, 4), bool)))
+
+
 def test_iou_of_rolled_squares_is_arithmetic():
     square = np.zeros((20, 20), bool)
     square[5:15, 2:12] = True
