@@ -43,7 +43,7 @@ class Prediction:
 
     masks: NDArray[np.bool_]  # (2, height, width): oolemma, suction pipette, the largest region of each
     tip: NDArray[np.float64]  # (2,) continuous image coordinates in px, x then y
-    confidence: float  # heatmap mass near the tip, 0 to 1; low where no single place stands out
+    confidence: float  # heatmap mass near the tip, 0 to 1, the mean of two looks; low where no single place stands out
     probabilities: NDArray[np.float32]  # (2, height, width): y_seg, of which `masks` are where it exceeds a half
     places: NDArray[np.float64]  # (K, 2) px: peaks of the whole photograph's heatmap, or the tip where it has none
 
