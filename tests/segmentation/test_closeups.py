@@ -186,6 +186,7 @@ def test_the_oolemma_is_the_mean_of_both_looks_and_the_pipette_that_of_the_first
     expected[WINDOW] = (expected[WINDOW] + 1) / 2
     np.testing.assert_allclose(found.probabilities[0], expected, rtol=1e-6)
     np.testing.assert_array_equal(found.probabilities[1], first.probabilities[1])
+    assert found.confidence == pytest.approx((0.7 + 1 / 32) / 2)  # 32 of 32² equal cells lie within 3 of the middle
 
 
 @pytest.mark.parametrize(("rows", "agreed"), [(20, True), (19, False)])  # of 28: IoU 0.71 and 0.68
