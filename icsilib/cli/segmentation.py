@@ -107,14 +107,12 @@ def _write_scores(
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import add_groups, add_scores, add_speed
 
-    origins = {"training": segmenter.training}
-    if segmenter.second is not None:
-        origins["second_look"] = segmenter.second.training
-    results = Results("segmentation_evaluation", segmenter.settings.profile, None, **origins)
+    results = Results("segmentation_evaluation", segmenter.settings.profile, None, training=segmenter.training)
     results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
     add_scores(results, table, origin)
     add_speed(results, speed(segmenter))
     if segmenter.second is not None:
+        results.parameters["second_look"] = segmenter.second.training
         add_speed(results, speed(segmenter.second), "closeup")
     add_groups(results, table, "kit", "operator", "video_id")
     results.write(path)
