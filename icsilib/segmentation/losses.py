@@ -77,7 +77,7 @@ def flatness_loss(heatmap: Tensor) -> Tensor:
     """KL(uniform ‖ Z) in nats per sample (B,): 0 where no cell of Z (B, H, W) stands out. Not in the paper.
 
     For images without a tip, so that a heatmap tells of one by its peak: the loss of outlier exposure (Hendrycks et al.
-    2019, arXiv:1812.04606, §4.3). Its gradient stays where Z is one sharp peak, which that of `js_divergence` does not.
+    2019, arXiv:1812.04606). Its gradient stays where Z is one sharp peak, which that of `js_divergence` does not.
     """
     z = heatmap.to(torch.promote_types(heatmap.dtype, torch.float32))
     z = z.clamp_min(torch.finfo(z.dtype).tiny)

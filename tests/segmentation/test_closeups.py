@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from icsilib.data.annotations import Image
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.closeups import (
     AROUND_TIP,
@@ -15,7 +16,7 @@ from icsilib.segmentation.closeups import (
     places_of_tip,
     training_closeups,
 )
-from icsilib.segmentation.dataset import load_frames
+from icsilib.segmentation.dataset import Labelled, load_frames
 from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.evaluation import frame_table, on_square, photograph_table
 from icsilib.segmentation.nested_unet import Output
@@ -109,6 +110,21 @@ def test_training_takes_a_closeup_of_each_tip_and_each_cell(annotations):
     of_tip = [n for n, record in enumerate(close.records) if close.records.index(record) == n][:2]
     assert np.isfinite(close.tips[of_tip]).all()
     np.testing.assert_allclose(close.um_per_px[of_tip], whole.um_per_px[0] * AROUND_TIP)
+
+
+def test_of_a_quarter_of_the_frames_training_sees_a_place_anywhere_instead_of_the_cell():
+    """Half of the frame's 100 px; close-ups of the cell, 20 px, are 22 to 36 px wide."""
+    cell = ([np.array([[40.0, 40.0], [60.0, 40.0], [60.0, 60.0], [40.0, 60.0]])], [])
+    pixels, nowhere = np.zeros((100, 100), np.uint8), np.full(2, np.nan)
+    windows = []
+    for id in range(1, 401):
+        record = Image(id=id, file_name="a.png", width=100, height=100)
+        [(_, window)] = training_closeups(Labelled(record, pixels, cell, nowhere), PLAIN)
+        windows.append(window)
+    sides = np.array([max(window.place.source) for window in windows])
+    assert 75 <= (sides == 50).sum() <= 125  # 100 ± 3 standard deviations of a binomial
+    assert ((sides == 50) | (sides >= 22) & (sides <= 36)).all()
+    assert len({tuple(window.corner) for window, side in zip(windows, sides, strict=True) if side == 50}) > 70
 
 
 def test_truth_moves_with_the_closeup(annotations):
