@@ -30,7 +30,7 @@ _MARGINS = (1.1, 1.8)  # in place of AROUND_CELL
 _CELL_OFF = 0.06  # of a close-up's side: standard deviation of its middle about the cell's
 _TIP_OFF = 0.04  # likewise about the tip, for one half of the close-ups
 _TIP_ANYWHERE = 0.4  # of a close-up's side, for the other half, whose tip lies anywhere
-_ELSEWHERE = 0.25  # share of the frames of which a place anywhere is shown instead of the cell
+_ELSEWHERE = 0.5  # share of the frames of which a place anywhere is shown, too
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def bounding_box(points: Points) -> tuple[Points, float]:
 def training_closeups(frame: Labelled, settings: Preprocess) -> Sequence[tuple[NDArray[np.uint8], Window]]:
     """A close-up of the tip and one of the cell, where the frame has them; for `load_frames`.
 
-    They lie as far off as a first look may be. Of a quarter of the frames, a place anywhere takes the place of the
-    cell: most such show no tip, as do the places that a first look takes for one. All depends on the frame's id alone.
+    They lie as far off as a first look may be. Of half of the frames, a place anywhere is shown, too: most such show no
+    tip, as do the places that a first look takes for one. All depends on the frame's id alone.
     """
     rng = generator(2, frame.record.id)
     found = []
@@ -124,7 +124,7 @@ def training_closeups(frame: Labelled, settings: Preprocess) -> Sequence[tuple[N
         found.append(closeup(frame.pixels, frame.tip + side * off, side, settings))
     if rng.random() < _ELSEWHERE:
         found.append(closeup(frame.pixels, rng.uniform(0, frame.pixels.shape[::-1]), side, settings))
-    elif oolemma := frame.outlines[0]:
+    if oolemma := frame.outlines[0]:
         middle, extent = bounding_box(np.concatenate(oolemma))
         side = extent * rng.uniform(*_MARGINS)
         found.append(closeup(frame.pixels, middle + side * rng.normal(0, _CELL_OFF, 2), side, settings))
