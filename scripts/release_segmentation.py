@@ -198,7 +198,7 @@ def training(log: pd.DataFrame, name: str, profile: str, about: dict[str, Any]) 
 
 def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str, Any], videos: tuple[int, int]) -> str:
     """The model card: the text of `segmentation_card.md` with the measured figures."""
-    settings = model.settings
+    settings, closeups = model.settings, _trainings(second_look(load()).training)
     embryos = results.values.get("embryo.iou.median")
     return CARD.format(
         size=settings.size,
@@ -207,7 +207,8 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         rows="\n".join(_row(results, *row) for row in ROWS),
         flip_rows="\n".join(_row(results, label, f"flips.{key}", digits) for label, key, digits in ROWS),
         one_look_rows="\n".join(_row(results, label, f"one_look.{key}", digits) for label, key, digits in ROWS),
-        closeups=second_look(load()).training,
+        closeup_sets="; ".join(map(_set, closeups)),
+        closeup_hardware="; ".join(dict.fromkeys(each["hardware"] for each in closeups)),
         closeup_size=second_look(load()).settings.size,
         coarser_rows="\n".join(_row(results, label, f"coarser.{key}", digits) for label, key, digits in ROWS),
         wider_rows="\n".join(_row(results, label, f"with_hard_scenes.{key}", digits) for label, key, digits in ROWS),
@@ -222,6 +223,15 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         embryo_once="unknown" if embryos is None else f"{results.values['one_look.embryo.iou.median'].value:.3f}",
         **{key: about[key] for key in ("data", "annotations_sha256", "code", "hardware")},
     )
+
+
+def _trainings(about: dict[str, Any]) -> list[dict[str, Any]]:
+    """A training's origin, after those of the trainings that it went on from."""
+    return [*(_trainings(about["after"]) if "after" in about else []), about]
+
+
+def _set(about: dict[str, Any]) -> str:
+    return f"{about['data']} (annotations SHA-256 {about['annotations_sha256']:.16}…; code {about['code']:.12})"
 
 
 ROWS = (("oolemma, IoU", "oolemma.iou", 3), ("pipette, IoU", "pipette.iou", 3), ("needle tip, px at 512", "tip", 2))

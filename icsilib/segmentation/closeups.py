@@ -19,7 +19,7 @@ from icsilib.segmentation.dataset import Labelled, Points
 
 AROUND_TIP = 0.5  # side of a close-up of the tip, of the frame's longer side
 AROUND_CELL = 1.4  # side of a close-up of the cell, of the longer side of its bounding box
-SURE = 0.5  # confidence from which on the second look's tip replaces the first's
+SURE = 0.2  # confidence from which on the second look's tip replaces the first's
 AGREEMENT = 0.7  # IoU of both looks at a cell from which on they are averaged; below it the first is kept
 # Peaks of a first look's heatmap
 _PLACES = 3  # looked at again, at most
@@ -30,6 +30,7 @@ _MARGINS = (1.1, 1.8)  # in place of AROUND_CELL
 _CELL_OFF = 0.06  # of a close-up's side: standard deviation of its middle about the cell's
 _TIP_OFF = 0.04  # likewise about the tip, for one half of the close-ups
 _TIP_ANYWHERE = 0.4  # of a close-up's side, for the other half, whose tip lies anywhere
+_ELSEWHERE = 0.5  # share of the frames of which a place anywhere is shown, too
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,18 @@ def bounding_box(points: Points) -> tuple[Points, float]:
 def training_closeups(frame: Labelled, settings: Preprocess) -> Sequence[tuple[NDArray[np.uint8], Window]]:
     """A close-up of the tip and one of the cell, where the frame has them; for `load_frames`.
 
-    They lie as far off as a first look may be, which depends on the frame's id alone.
+    They lie as far off as a first look may be. Of half of the frames, a place anywhere is shown, too: most such show no
+    tip, as do the places that a first look takes for one. All depends on the frame's id alone.
     """
     rng = generator(2, frame.record.id)
     found = []
+    side = AROUND_TIP * max(frame.pixels.shape)
     if not np.isnan(frame.tip).any():
-        side = AROUND_TIP * max(frame.pixels.shape)
         near = rng.random() < 0.5
         off = rng.normal(0, _TIP_OFF, 2) if near else rng.uniform(-_TIP_ANYWHERE, _TIP_ANYWHERE, 2)
         found.append(closeup(frame.pixels, frame.tip + side * off, side, settings))
+    if rng.random() < _ELSEWHERE:
+        found.append(closeup(frame.pixels, rng.uniform(0, frame.pixels.shape[::-1]), side, settings))
     if oolemma := frame.outlines[0]:
         middle, extent = bounding_box(np.concatenate(oolemma))
         side = extent * rng.uniform(*_MARGINS)

@@ -73,15 +73,34 @@ def js_loss(heatmap: Tensor, tip: Tensor, sigma_px: float) -> Tensor:
     return js_divergence(heatmap, gaussian_heatmap(tip.float(), (height, width), sigma_px))
 
 
+def flatness_loss(heatmap: Tensor) -> Tensor:
+    """KL(uniform ‖ Z) in nats per sample (B,): 0 where no cell of Z (B, H, W) stands out. Not in the paper.
+
+    For images without a tip, so that a heatmap tells of one by its peak: the loss of outlier exposure (Hendrycks et al.
+    2019, arXiv:1812.04606). Its gradient stays where Z is one sharp peak, which that of `js_divergence` does not.
+    """
+    z = heatmap.to(torch.promote_types(heatmap.dtype, torch.float32))
+    z = z.clamp_min(torch.finfo(z.dtype).tiny)
+    return kullback_leibler(torch.full_like(z, 1 / z[0].numel()), z)
+
+
 def mean_where(values: Tensor, present: Tensor) -> Tensor:
     """Mean of `values` (B,) over the samples that are `present`; 0 where none is."""
     return torch.where(present, values, 0).sum() / present.sum().clamp_min(1)
 
 
-def total_loss(output: Output, target: Target, lambda1: float, lambda2: float, sigma_px: float) -> Losses:
-    """L_total of §2.3 over a batch: Dice averaged over samples and classes, tip losses over the tips present."""
+def total_loss(
+    output: Output, target: Target, lambda1: float, lambda2: float, sigma_px: float, lambda_absent: float = 0.0
+) -> Losses:
+    """L_total of §2.3 over a batch: Dice averaged over samples and classes, tip losses over the tips present.
+
+    `lambda_absent` adds `flatness_loss` over the samples without a tip; the paper has no such term.
+    """
     tip = torch.where(target.present[:, None], target.tip, 0)
     seg = dice_loss(output.y_seg, target.masks).mean()
     euclidean = mean_where(euclidean_loss(output.y_coords, tip), target.present)
     js = mean_where(js_loss(output.heatmap, tip, sigma_px), target.present)
-    return Losses(seg + lambda1 * euclidean + lambda2 * js, seg, euclidean, js, target.present.sum())
+    total = seg + lambda1 * euclidean + lambda2 * js
+    if lambda_absent:
+        total = total + lambda_absent * mean_where(flatness_loss(output.heatmap), ~target.present)
+    return Losses(total, seg, euclidean, js, target.present.sum())

@@ -32,6 +32,7 @@ class Settings:
     lambda1: float = 1.0  # weight of the Euclidean term, in normalised units (open)
     lambda2: float = 1.0  # weight of the Jensen–Shannon term, in nats (open)
     sigma_px: float = 1.0  # of the target heatmap, in its cells (open)
+    lambda_absent: float = 0.0  # weight of a flat heatmap where there is no tip (not in the paper)
     # optimisation, §2.3
     learning_rate: float = 1e-3  # "initial"
     decay: Literal["none", "cosine"] = "cosine"  # from the initial rate to zero (open)
@@ -109,7 +110,7 @@ PROFILES = {
         profile="standard", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"
     ),
     "closeup": _WIDE_STAGE.with_(
-        profile="closeup", size=128, closeups=True, epochs=1, augmentation=_PLAIN, after=SHIPPED
+        profile="closeup", size=128, closeups=True, epochs=1, augmentation=_PLAIN, after=SHIPPED, lambda_absent=0.1
     ),
     "quick": _WIDE.with_(
         profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, warm_up=20, averaging=0.98, after=SHIPPED

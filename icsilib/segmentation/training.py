@@ -262,6 +262,7 @@ def _one_step(run: Run, loader: Iterator[tuple[Tensor, Target]], total: int) -> 
         run.settings.lambda1,
         run.settings.lambda2,
         run.settings.sigma_px,
+        run.settings.lambda_absent,
     )
     if not torch.isfinite(losses.total):
         raise NonFiniteLossError(_non_finite(run))

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from icsilib.data.annotations import Image
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.closeups import (
     AROUND_TIP,
@@ -15,7 +16,7 @@ from icsilib.segmentation.closeups import (
     places_of_tip,
     training_closeups,
 )
-from icsilib.segmentation.dataset import load_frames
+from icsilib.segmentation.dataset import Labelled, load_frames
 from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.evaluation import frame_table, on_square, photograph_table
 from icsilib.segmentation.nested_unet import Output
@@ -103,12 +104,29 @@ def annotations(tmp_path_factory):
 def test_training_takes_a_closeup_of_each_tip_and_each_cell(annotations):
     whole = load_frames(annotations, PLAIN)
     close, again = (load_frames(annotations, PLAIN, views=training_closeups) for _ in range(2))
-    assert len(close) == len(whole) + np.isfinite(whole.tips[:, 0]).sum()
+    of_tip_and_cell = len(whole) + np.isfinite(whole.tips[:, 0]).sum()
+    assert of_tip_and_cell < len(close) < of_tip_and_cell + len(whole)  # some are of places anywhere
     np.testing.assert_array_equal(close.images, again.images)
     # The drawn tip is shown, and where it is says the scale: half of 64 px on 32.
     of_tip = [n for n, record in enumerate(close.records) if close.records.index(record) == n][:2]
     assert np.isfinite(close.tips[of_tip]).all()
     np.testing.assert_allclose(close.um_per_px[of_tip], whole.um_per_px[0] * AROUND_TIP)
+
+
+def test_of_half_of_the_frames_training_sees_a_place_anywhere_too():
+    """It is half of the frame's 100 px wide; close-ups of the cell, 20 px, are 22 to 36 px."""
+    cell = ([np.array([[40.0, 40.0], [60.0, 40.0], [60.0, 60.0], [40.0, 60.0]])], [])
+    pixels, nowhere = np.zeros((100, 100), np.uint8), np.full(2, np.nan)
+    corners = set()
+    for id in range(1, 401):
+        record = Image(id=id, file_name="a.png", width=100, height=100)
+        *elsewhere, (_, of_cell) = training_closeups(Labelled(record, pixels, cell, nowhere), PLAIN)
+        assert 22 <= max(of_cell.place.source) <= 36
+        for _, window in elsewhere:
+            assert window.place.source == (50, 50)
+            corners.add((id, *window.corner))
+    assert 170 <= len(corners) <= 230  # 200 ± 3 standard deviations of a binomial
+    assert len({corner[1:] for corner in corners}) > 100  # many are pushed into a corner of the frame
 
 
 def test_truth_moves_with_the_closeup(annotations):

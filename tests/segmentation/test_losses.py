@@ -10,6 +10,7 @@ from icsilib.segmentation.losses import (
     Target,
     dice_loss,
     euclidean_loss,
+    flatness_loss,
     js_divergence,
     js_loss,
     mean_where,
@@ -81,6 +82,30 @@ def test_js_is_computed_in_32_bits(dtype):
     value = js_divergence(z.to(dtype).requires_grad_(), gaussian_heatmap(torch.full((1, 2), 0.1), (64, 64), 1.0))
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(js_loss(z, torch.full((1, 2), 0.1), 1.0).item(), abs=2e-3)
+
+
+def test_flatness_by_hand_and_its_gradient():
+    """KL of halves from (¾, ¼) is ½ ln(4/3); the gradient with respect to the scores is Z minus the uniform."""
+    assert flatness_loss(torch.tensor([[[0.75, 0.25]]])).item() == pytest.approx(0.5 * math.log(4 / 3), abs=1e-6)
+    assert flatness_loss(torch.full((1, 4, 4), 1 / 16)).item() == pytest.approx(0, abs=1e-6)
+    scores = torch.tensor([[[30.0, 0.0], [1.0, -2.0]]], requires_grad=True)  # one sharp peak
+    z = spatial_softmax(scores)
+    flatness_loss(z).sum().backward()
+    torch.testing.assert_close(scores.grad, z.detach() - 0.25)
+
+
+def test_flatness_is_asked_of_samples_without_a_tip_only():
+    scores, tip = random_case(torch.float32)
+    scores.requires_grad_()
+    z = spatial_softmax(scores)
+    y_seg = torch.zeros(6, 2, 8, 8)
+    present = torch.tensor([True, True, False, True, False, True])
+    target = Target(y_seg, tip, present)
+    plain, flat = (total_loss(Output(y_seg, z, dsnt(z)), target, 1.0, 1.0, 1.0, absent) for absent in (0.0, 0.5))
+    torch.testing.assert_close(flat.total - plain.total, 0.5 * flatness_loss(z)[~present].mean())
+    (flat.total - plain.total).backward()
+    torch.testing.assert_close(scores.grad[present], 0 * scores[present], atol=1e-6, rtol=0)
+    assert (scores.grad[~present].abs() > 1e-6).any()
 
 
 def test_mean_over_the_samples_present():
