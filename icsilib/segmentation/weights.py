@@ -21,13 +21,12 @@ from torch import Tensor, nn
 
 from icsilib.data.preprocess import Geometry, preprocess
 from icsilib.files import atomic_path
-from icsilib.segmentation.closeups import AGREEMENT, SURE, Window, closeup_of_cell, closeup_of_tip, places_of_tip
+from icsilib.segmentation.closeups import FINE, SURE, Window, closeup_of_cell, closeup_of_tip, places_of_tip
 from icsilib.segmentation.dataset import network_input
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.flips import FlipAveraged
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
-from icsilib.stats.agreement import iou
 
 REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
 SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
@@ -98,18 +97,18 @@ class Segmenter:
     def look_again(self, image: NDArray[np.uint8], first: Prediction) -> Prediction:
         """What this model, one of close-ups, makes of a photograph in which another has seen `first`.
 
-        The tip is where the surest of the close-ups of `first.places` says, if that is `SURE`; the confidence in it is
-        the mean of both looks'. The oolemma's probabilities are the mean of both looks, if these are in `AGREEMENT`.
-        The suction pipette, which reaches out of all close-ups, stays that of the first look.
+        The tip is where the surest of the close-ups says, of `first.places` and of the cell, if that is `SURE`; the
+        confidence in it is the mean of both looks'. The oolemma is what either look is sure of, if the photograph is
+        `FINE` enough. The suction pipette, which reaches out of all close-ups, stays that of the first look.
         """
-        cell, at_cell = closeup_of_cell(image, first.masks[0], self.settings.preprocess)
-        close = [closeup_of_tip(image, place, self.settings.preprocess) for place in first.places]
-        tips, at_tips = zip(*close, strict=True)
-        output = self._ask([cell, *tips])
-        sure = tip_confidence(output.heatmap, output.y_coords)[1:]
+        settings = self.settings.preprocess
+        close = [closeup_of_tip(image, place, settings) for place in first.places]
+        squares, windows = zip(*close, closeup_of_cell(image, first.masks[0], settings), strict=True)
+        output = self._ask(squares)
+        sure = tip_confidence(output.heatmap, output.y_coords)
         best = int(sure.argmax())
-        tip = at_tips[best].to_source(self._tips(output)[1 + best]) if sure[best] >= SURE else first.tip
-        probabilities = _with_cell(first.probabilities, _to_source(output.y_seg[0], at_cell.place)[0], at_cell)
+        tip = windows[best].to_source(self._tips(output)[best]) if sure[best] >= SURE else first.tip
+        probabilities = _with_cell(first.probabilities, _to_source(output.y_seg[-1], windows[-1].place)[0], windows[-1])
         return _prediction(probabilities, tip, (first.confidence + float(sure[best])) / 2, first.places)
 
     def _in_photograph(self, output: Output, n: int, place: Geometry) -> Prediction:
@@ -134,16 +133,17 @@ def _prediction(
 
 
 def _with_cell(probabilities: NDArray[np.float32], closer: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
-    """A copy of both classes' probabilities, the oolemma's averaged with those of its close-up (h, w) where that lies.
+    """A copy of both classes' probabilities, the oolemma's joined with those of its close-up (h, w) where that lies.
 
-    Where the mean would be another cell than the first look's, the copy is as it was.
+    The probability of *no* oolemma is the geometric mean of both looks', which is low where either is sure of one. On a
+    photograph that is not `FINE` the copy is as it was.
     """
     found = probabilities.copy()
+    if window.scale.max() > 1 / FINE:
+        return found
     (left, top), (height, width) = window.corner, closer.shape
     oolemma = found[0, top : top + height, left : left + width]  # a view
-    mean = (oolemma + closer) / 2
-    if iou(oolemma > 0.5, mean > 0.5) >= AGREEMENT:
-        oolemma[:] = mean
+    oolemma[:] = 1 - np.sqrt((1 - oolemma) * (1 - closer))
     return found
 
 
@@ -169,7 +169,8 @@ def _to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:
     """Probabilities (2, S, S) of the square, on the pixels of the photograph that it was made from."""
     (width, height), (left, top) = place.source, place.offset
     content = y_seg[:, max(top, 0) : max(top, 0) + place.content[1], max(left, 0) : max(left, 0) + place.content[0]]
-    return F.interpolate(content[None], size=(height, width), mode="bilinear", align_corners=False)[0].numpy()
+    found = F.interpolate(content[None], size=(height, width), mode="bilinear", align_corners=False)[0]
+    return found.clamp(0, 1).numpy()  # rounding leads beyond
 
 
 def load(path: Path | str = REFERENCE) -> Segmenter:

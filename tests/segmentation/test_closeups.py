@@ -186,33 +186,56 @@ def test_of_several_places_the_surest_is_taken():
     assert found.confidence == pytest.approx((0.2 + 1) / 2, abs=1e-3)
 
 
-def seen_with(oolemma):
-    """A first look at 64×64 px with these probabilities (64, 64); its cell of 20 px makes a close-up of 28 px."""
+def test_a_tip_in_the_cell_is_found_where_the_first_look_saw_it_elsewhere():
+    image = np.zeros((256, 256), np.uint8)
+    image[200, 30] = 255
+    mask = np.zeros((2, 256, 256), bool)
+    mask[0, 190:220, 20:50] = True
+    place = np.array([240.0, 20.0])
+    seen = Prediction(mask, place, 0.2, np.zeros((2, 256, 256), np.float32), place[None])
+    np.testing.assert_allclose(segmenter().look_again(image, seen).tip, [30, 200], atol=2)
+
+
+def seen_with(oolemma, cell=36):
+    """A first look at 64×64 px with these probabilities (64, 64); its cell of 36 px makes a close-up of 50 px."""
     mask = np.zeros((2, 64, 64), bool)
-    mask[0, 20:40, 20:40] = True
+    mask[0, 32 - cell // 2 : 32 + cell // 2, 32 - cell // 2 : 32 + cell // 2] = True
     both = np.stack([oolemma, 0.3 * oolemma]).astype(np.float32)
     return Prediction(mask, np.array([5.0, 6.0]), 0.7, both, np.array([[5.0, 6.0]]))
 
 
-WINDOW = np.s_[16:44, 16:44]
+WINDOW = np.s_[7:57, 7:57]
 
 
-def test_the_oolemma_is_the_mean_of_both_looks_and_the_pipette_that_of_the_first():
-    first = seen_with(np.random.default_rng(0).uniform(0.6, 0.9, (64, 64)))
+def test_the_oolemma_is_where_either_look_is_sure_of_it_and_the_pipette_that_of_the_first():
+    first = seen_with(np.random.default_rng(0).uniform(0.1, 0.9, (64, 64)))
     found = segmenter().look_again(np.full((64, 64), 9, np.uint8), first)  # to which the cell is everywhere
     expected = first.probabilities[0].copy()
-    expected[WINDOW] = (expected[WINDOW] + 1) / 2
-    np.testing.assert_allclose(found.probabilities[0], expected, rtol=1e-6)
+    expected[WINDOW] = 1
+    np.testing.assert_allclose(found.probabilities[0], expected, atol=1e-3)  # the root of rounding
     np.testing.assert_array_equal(found.probabilities[1], first.probabilities[1])
     assert found.confidence == pytest.approx((0.7 + 1 / 32) / 2)  # 32 of 32² equal cells lie within 3 of the middle
 
 
-@pytest.mark.parametrize(("rows", "agreed"), [(20, True), (19, False)])  # of 28: IoU 0.71 and 0.68
-def test_looks_that_disagree_about_the_cell_leave_the_first(rows, agreed):
-    oolemma = np.full((64, 64), 0.1)
-    oolemma[16 : 16 + rows, 16:44] = 0.8
-    found = segmenter().look_again(np.full((64, 64), 9, np.uint8), seen_with(oolemma))
-    assert (found.probabilities[0] != oolemma.astype(np.float32)).any() == agreed
+@pytest.mark.parametrize(("seen", "joined"), [(0.96, 0.8), (0.75, 0.5), (0.36, 0.2), (1.0, 1.0)])
+def test_a_close_up_without_a_cell_leaves_what_the_first_look_was_sure_of(seen, joined):
+    """By hand: no oolemma to the first with 1 - 0.96 = 0.04, to the second with 1: √0.04 = 0.2."""
+
+    class Nothing(Brightest):
+        def forward(self, images):
+            output = super().forward(images)
+            return output._replace(y_seg=torch.zeros_like(output.y_seg))
+
+    model = replace(segmenter(), network=Nothing())
+    found = model.look_again(np.full((64, 64), 9, np.uint8), seen_with(np.full((64, 64), seen)))
+    np.testing.assert_allclose(found.probabilities[0][WINDOW], joined, atol=1e-5)
+
+
+@pytest.mark.parametrize(("cell", "joined"), [(34, True), (32, False)])  # close-ups of 48 and 45 px on 32: 1.5, 1.4
+def test_a_photograph_that_shows_the_cell_coarsely_keeps_the_first_outline(cell, joined):
+    first = seen_with(np.full((64, 64), 0.5), cell)
+    found = segmenter().look_again(np.full((64, 64), 9, np.uint8), first)
+    assert (found.probabilities[0] != first.probabilities[0]).any() == joined
 
 
 def test_a_model_that_looks_once_scores_the_same_on_files_as_on_frames(annotations):
