@@ -9,9 +9,10 @@ plus what `icsilib.phantoms.dataset` writes of every phantom data set.
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,6 +50,16 @@ class IcsiData:
     size: int = 512  # px, side of a frame
     every: int = 3  # every how many frames one is kept
     hard: float = 0.0  # share of the videos that are `HardScenes`: photographs of other kinds than paper A's
+    bright: float | None = None  # share of the videos whose needle is brighter than the field; None: a fifth
+
+    def ranges(self) -> IcsiRanges:
+        """What varies between the videos."""
+        ranges = IcsiRanges(hard_share=self.hard)
+        return ranges if self.bright is None else replace(ranges, bright_needle_share=self.bright)
+
+    def parameters(self) -> dict[str, Any]:
+        """What decides the content; `bright` only where it was asked for, so that older sets keep their digests."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 ICSI_PROFILES = {
@@ -77,13 +88,14 @@ def write_icsi_dataset(
     progress: bool = False,
     force: bool = False,
     hard: float = 0.0,
+    bright: float | None = None,
 ) -> Path:
     """Render `videos` procedures into the folder `out` and return it; continues, or returns at once when complete.
 
-    `size` is in px; every `every`-th frame is kept; `mp4` adds whole videos; `hard` is the share of hard scenes. Raises
-    `DatasetError`.
+    `size` is in px; every `every`-th frame is kept; `mp4` adds whole videos; `hard` and `bright` are shares of the
+    videos as in `IcsiData`. Raises `DatasetError`.
     """
-    plan = icsi_set(IcsiData(videos, size, every, hard), seed, mp4)
+    plan = icsi_set(IcsiData(videos, size, every, hard, bright), seed, mp4)
     return write_phantom_set(plan, out, workers, progress, force)
 
 
@@ -95,11 +107,13 @@ def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
         raise DatasetError(f"size={data.size}, every={data.every}: needs an even size from 32 px and every ≥ 1")
     if not 0 <= data.hard <= 1:
         raise DatasetError(f"hard={data.hard}: is a share of the videos, from 0 to 1")
+    if data.bright is not None and not 0 <= data.bright <= 1:
+        raise DatasetError(f"bright={data.bright}: is a share of the videos, from 0 to 1")
     return PhantomSet(
         name="icsi",
         items=[f"icsi-{number:04d}" for number in range(data.videos)],
         render=partial(render_video, data=data, seed=seed, mp4=mp4),
-        parameters=asdict(data) | {"seed": seed, "mp4": mp4},
+        parameters=data.parameters() | {"seed": seed, "mp4": mp4},
         sources=SOURCES,
         categories=ICSI_CATEGORIES,
         split=partial(split_videos, seed=seed),
@@ -109,7 +123,7 @@ def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
 
 def render_video(number: int, folder: Folder, data: IcsiData, seed: int, mp4: bool) -> Records:
     """Render one video into `folder`: every `data.every`-th frame as PNG, all of them as MP4 when asked."""
-    video = _procedure(number, data.size, data.hard, seed)
+    video = _procedure(number, data, seed)
     images: list[Image] = []
     annotations: list[Annotation] = []
 
@@ -137,13 +151,14 @@ def tip_contrasts(folder: Path | str, frames: Iterable[tuple[str, int]]) -> NDAr
     In standard deviations of the grain about the tip, 0 where it is out of sight. The set's files do not hold this; the
     frames are rendered again.
     """
-    made = read_description(folder)["parameters"]
-    rendered = cache(lambda name: _procedure(int(name.removeprefix("icsi-")), made["size"], made["hard"], made["seed"]))
+    made = dict(read_description(folder)["parameters"])
+    seed, _ = made.pop("seed"), made.pop("mp4")
+    rendered = cache(lambda name: _procedure(int(name.removeprefix("icsi-")), IcsiData(**made), seed))
     return np.array([rendered(video).frame(index).tip_contrast for video, index in frames])
 
 
-def _procedure(number: int, size: int, hard: float, seed: int) -> Procedure:
-    return procedure(seed, number, size, IcsiRanges(hard_share=hard))
+def _procedure(number: int, data: IcsiData, seed: int) -> Procedure:
+    return procedure(seed, number, data.size, data.ranges())
 
 
 def _image(frame: Frame, video: Procedure, id: int) -> Image:

@@ -151,7 +151,20 @@ def test_the_digest_covers_every_module_that_renders():
     assert files == set(icsi_set(IcsiData(), 0).sources)
 
 
+@pytest.mark.parametrize(("bright", "sign"), [(1.0, 1), (0.0, -1)])
+def test_needles_are_as_bright_as_asked_for(bright, sign):
+    data = IcsiData(hard=0.5, bright=bright)
+    assert {np.sign(procedure(3, k, 64, data.ranges()).look.needle_edge) for k in range(12)} == {sign}
+
+
+def test_only_a_set_whose_needles_were_asked_for_names_them():
+    assert "bright" not in icsi_set(IcsiData(), 0).parameters  # a set of before there was the choice is the same set
+    assert icsi_set(IcsiData(bright=0.6), 0).parameters["bright"] == 0.6
+
+
 def test_impossible_sizes_are_refused(tmp_path):
+    with pytest.raises(DatasetError, match="bright=2: is a share"):
+        write_icsi_dataset(tmp_path, bright=2)
     with pytest.raises(DatasetError, match="videos=2: needs 3 or more"):
         write_icsi_dataset(tmp_path, videos=2)
     with pytest.raises(DatasetError, match="size=33"):
