@@ -1,12 +1,13 @@
 """Turn a finished training of paper A's model into what the study ships: weights, model card, reference results.
 
     python scripts/release_segmentation.py closeups RUN DATA --code … --hardware … --made-by … [--after RESULTS]
-    python scripts/release_segmentation.py model RUN DATA STAND_IN COARSER --code … --hardware … --made-by …
+    python scripts/release_segmentation.py model RUN DATA STAND_IN COARSER NEW --code … --hardware … --made-by …
 
 RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on, STAND_IN the rendered set
-in the shape of paper A's 156 videos, whose 23 test videos the model is scored on, COARSER the same videos at 256 px.
-`closeups` ships the network of the second look, with which `model` scores. Run it from the checkout that holds the code
-of the training, or name that revision. Every number of card and results is measured here.
+in the shape of paper A's 156 videos, whose 23 test videos the model is scored on, COARSER the same videos at 256 px,
+NEW videos that nothing was decided with, all of which are scored. `closeups` ships the network of the second look, with
+which `model` scores. Run it from the checkout that holds the code of the training, or name that revision. Every number
+of card and results is measured here.
 """
 
 from pathlib import Path
@@ -33,7 +34,7 @@ from icsilib.segmentation.training import WEIGHTS, read_log
 from icsilib.segmentation.weights import REFERENCE, SECOND_LOOK, save_weights
 from icsilib.stats.agreement import iou
 from icsilib.study.provenance import ROOT, Results, read_results
-from icsilib.study.segmentation_scores import add_contrasts, add_groups, add_scores, add_speed
+from icsilib.study.segmentation_scores import add_contrasts, add_groups, add_needles, add_scores, add_speed
 
 CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-8")
 
@@ -77,6 +78,7 @@ def model(
     data: Path,
     stand_in: Path,
     coarser: Path,
+    new: Path,
     code: Code,
     hardware: Hardware,
     made_by: MadeBy,
@@ -86,7 +88,7 @@ def model(
     about = origin(data, profile, code, hardware, made_by)
     log = read_log(stages(profile), run)
     trained = ship(run, REFERENCE, about)
-    scores, videos = evaluate(load(), stand_in, coarser, data, profile, about)
+    scores, videos = evaluate(load(), stand_in, coarser, new, data, profile, about)
     scores.write(REFERENCES / "segmentation_evaluation.json")
     training(log, "segmentation_training", profile, about).write(REFERENCES / "segmentation_training.json")
     write_text_atomic(REFERENCE.with_suffix(".md"), card(trained, scores, log, about, videos))
@@ -111,40 +113,45 @@ def ship(run: Path, path: Path, about: dict[str, Any]) -> Segmenter:
 
 
 def evaluate(
-    model: Segmenter, stand_in: Path, coarser: Path, data: Path, profile: str, about: dict[str, Any]
-) -> tuple[Results, tuple[int, int]]:
-    """Scores on the test videos of both sets and on the embryo photographs, and the numbers of test videos.
+    model: Segmenter, stand_in: Path, coarser: Path, new: Path, data: Path, profile: str, about: dict[str, Any]
+) -> tuple[Results, tuple[int, ...]]:
+    """Scores on the test videos of both sets, on new ones and on photographs, and the numbers of videos of these sets.
 
     Scores of the model as it is used, with its second look, have no prefix; those of its first look alone, which is
     what the paper describes, begin with `one_look.`.
     """
     results = Results("segmentation_evaluation", profile, None, training=about)
     once = model.with_one_look()
-    table, wider = (test_table(model, folder) for folder in (stand_in, data))
+    table, wider, unseen = (
+        frame_scores(model, folder, part) for folder, part in ((stand_in, "test"), (data, "test"), (new, None))
+    )
     results.data["icsi phantom, paper A's shape, test videos"] = sha256_of(stand_in / "annotations.json")
     results.data["icsi phantom with hard scenes, test videos"] = about["annotations_sha256"]
+    results.data["icsi phantom, new videos, all of them"] = sha256_of(new / "annotations.json")
     add_scores(results, table, "phantom")
     add_scores(results, wider, "phantom", "with_hard_scenes.")
+    add_scores(results, unseen, "phantom", "new.")
     add_coarser(results, model, coarser)
-    add_scores(results, test_table(once, stand_in), "phantom", "one_look.")
-    add_scores(results, test_table(once, data), "phantom", "one_look.with_hard_scenes.")
-    add_scores(results, test_table(once, coarser), "phantom", "one_look.coarser.")
-    add_scores(results, test_table(once.with_flips(), stand_in), "phantom", "flips.")
+    add_scores(results, frame_scores(once, stand_in), "phantom", "one_look.")
+    add_scores(results, frame_scores(once, data), "phantom", "one_look.with_hard_scenes.")
+    add_scores(results, frame_scores(once, coarser), "phantom", "one_look.coarser.")
+    add_scores(results, frame_scores(once.with_flips(), stand_in), "phantom", "flips.")
     add_speed(results, speed(once))
     add_speed(results, speed(with_openvino(once)), "openvino")
     add_speed(results, speed(second_look(model)), "closeup")
     add_contrasts(results, table, stand_in)
+    add_needles(results, table, stand_in)
     add_groups(results, table, "kit", "operator", "phase", "video_id")
     if available("embryo"):
         add_embryo(results, model)
         add_embryo(results, once, "one_look.")
-    return results, (table["video_id"].nunique(), wider["video_id"].nunique())
+    return results, tuple(scored["video_id"].nunique() for scored in (table, wider, unseen))
 
 
 def add_coarser(results: Results, model: Segmenter, coarser: Path) -> None:
     """Scores on the test videos as a coarser camera shows them."""
     results.data["icsi phantom, paper A's shape at 256 px, test videos"] = sha256_of(coarser / "annotations.json")
-    add_scores(results, test_table(model, coarser), "phantom", "coarser.")
+    add_scores(results, frame_scores(model, coarser), "phantom", "coarser.")
 
 
 def add_embryo(results: Results, model: Segmenter, prefix: str = "") -> None:
@@ -163,9 +170,9 @@ def second_look(model: Segmenter) -> Segmenter:
     return model.second
 
 
-def test_table(model: Segmenter, folder: Path) -> pd.DataFrame:
-    """One row a frame of a set's test videos."""
-    test = load_frames(folder / "annotations.json", model.settings.preprocess, "test")
+def frame_scores(model: Segmenter, folder: Path, part: str | None = "test") -> pd.DataFrame:
+    """One row a frame of a set's test videos, or of all where `part` is None."""
+    test = load_frames(folder / "annotations.json", model.settings.preprocess, part)
     return model_table(model, test).assign(phase=[record.phase for record in test.records])
 
 
@@ -196,9 +203,10 @@ def training(log: pd.DataFrame, name: str, profile: str, about: dict[str, Any]) 
     return results
 
 
-def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str, Any], videos: tuple[int, int]) -> str:
+def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str, Any], videos: tuple[int, ...]) -> str:
     """The model card: the text of `segmentation_card.md` with the measured figures."""
-    settings, closeups = model.settings, _trainings(second_look(load()).training)
+    settings, second = model.settings, second_look(load())
+    closeups = _trainings(second.training)
     embryos = results.values.get("embryo.iou.median")
     return CARD.format(
         size=settings.size,
@@ -209,7 +217,10 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         one_look_rows="\n".join(_row(results, label, f"one_look.{key}", digits) for label, key, digits in ROWS),
         closeup_sets="; ".join(map(_set, closeups)),
         closeup_hardware="; ".join(dict.fromkeys(each["hardware"] for each in closeups)),
-        closeup_size=second_look(load()).settings.size,
+        closeup_size=second.settings.size,
+        new_rows="\n".join(_row(results, label, f"new.{key}", digits) for label, key, digits in ROWS),
+        new_frames=results.values["new.oolemma.iou.mean"].n,
+        new_videos=videos[2],
         coarser_rows="\n".join(_row(results, label, f"coarser.{key}", digits) for label, key, digits in ROWS),
         wider_rows="\n".join(_row(results, label, f"with_hard_scenes.{key}", digits) for label, key, digits in ROWS),
         frames=results.values["oolemma.iou.mean"].n,

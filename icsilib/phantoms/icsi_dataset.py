@@ -151,10 +151,30 @@ def tip_contrasts(folder: Path | str, frames: Iterable[tuple[str, int]]) -> NDAr
     In standard deviations of the grain about the tip, 0 where it is out of sight. The set's files do not hold this; the
     frames are rendered again.
     """
-    made = dict(read_description(folder)["parameters"])
-    seed, _ = made.pop("seed"), made.pop("mp4")
-    rendered = cache(lambda name: _procedure(int(name.removeprefix("icsi-")), IcsiData(**made), seed))
+    data, seed = _made(folder)
+    rendered = cache(lambda name: _procedure(_number(name), data, seed))
     return np.array([rendered(video).frame(index).tip_contrast for video, index in frames])
+
+
+def bright_needles(folder: Path | str, videos: Iterable[str]) -> NDArray[np.bool_]:
+    """Whether the needle's edges are brighter than the field in `videos` of the rendered set `folder`: (N,).
+
+    Nothing is rendered; a video without a needle has one all the same, which never comes.
+    """
+    data, seed = _made(folder)
+    bright = cache(lambda name: _procedure(_number(name), data, seed).look.needle_edge > 0)
+    return np.array([bright(video) for video in videos], bool)
+
+
+def _made(folder: Path | str) -> tuple[IcsiData, int]:
+    """What a rendered set was asked to be, and its seed."""
+    asked = dict(read_description(folder)["parameters"])
+    seed, _ = asked.pop("seed"), asked.pop("mp4")
+    return IcsiData(**asked), seed
+
+
+def _number(video: str) -> int:
+    return int(video.removeprefix("icsi-"))
 
 
 def _procedure(number: int, data: IcsiData, seed: int) -> Procedure:

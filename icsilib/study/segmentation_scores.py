@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from icsilib.phantoms.icsi_dataset import tip_contrasts
+from icsilib.phantoms.icsi_dataset import bright_needles, tip_contrasts
 from icsilib.segmentation.evaluation import Score, Speed, by_contrast, by_group, presence_auc, summarise
 from icsilib.study.provenance import Results
 
@@ -43,6 +44,15 @@ def add_contrasts(results: Results, table: pd.DataFrame, folder: Path | str) -> 
     known = table.assign(tip_contrast=pd.Series(contrasts, index=tips.index))
     results.add_table("by_contrast", by_contrast(known).reset_index().to_dict("records"))
     return known
+
+
+def add_needles(results: Results, table: pd.DataFrame, folder: Path | str) -> None:
+    """Add a table of tip errors by whether the needle is brighter than the field, which the set `folder` is asked."""
+    tips = table.dropna(subset=["tip_px"])
+    kinds = np.where(bright_needles(folder, tips["video_id"]), "bright", "dark")
+    grouped = tips.groupby(pd.Index(kinds, name="needle"))
+    rows = grouped["tip_px"].agg(tips="size", mean="mean", sd="std", median="median")
+    results.add_table("by_needle", rows.assign(videos=grouped["video_id"].nunique()).reset_index().to_dict("records"))
 
 
 def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None:

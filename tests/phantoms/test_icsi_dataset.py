@@ -23,6 +23,7 @@ from icsilib.phantoms.icsi_dataset import (
     ICSI_PROFILES,
     IcsiData,
     benchmark,
+    bright_needles,
     icsi_set,
     split_videos,
     tip_contrasts,
@@ -82,6 +83,13 @@ def test_contrasts_are_asked_of_the_generator_and_labelled_tips_stand_out(folder
     image = data.images[5]
     frame = procedure(5, int(image.video_id[-4:]), 64).frame(image.frame_index)
     assert contrasts[5] == pytest.approx(frame.tip_contrast)
+
+
+def test_bright_needles_are_those_whose_edges_outshine_the_field(folder, data):
+    videos = [f"icsi-{k:04d}" for k in range(8)]  # a set's first videos and those that it would go on with
+    edges = np.array([procedure(5, k, 64).look.needle_edge for k in range(8)])
+    assert bright_needles(folder, videos).tolist() == (edges > 0).tolist()
+    assert 0 < (edges > 0).sum() < 8
 
 
 def test_the_video_holds_all_frames(folder):

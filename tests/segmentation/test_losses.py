@@ -94,14 +94,19 @@ def test_flatness_by_hand_and_its_gradient():
     torch.testing.assert_close(scores.grad, z.detach() - 0.25)
 
 
-def test_flatness_is_asked_of_samples_without_a_tip_only():
+def some_without_a_tip():
+    """Scores that want a gradient, the heatmap, output and target of six samples, two of which have no tip."""
     scores, tip = random_case(torch.float32)
-    scores.requires_grad_()
-    z = spatial_softmax(scores)
+    z = spatial_softmax(scores.requires_grad_())
     y_seg = torch.zeros(6, 2, 8, 8)
     present = torch.tensor([True, True, False, True, False, True])
-    target = Target(y_seg, tip, present)
-    plain, flat = (total_loss(Output(y_seg, z, dsnt(z)), target, 1.0, 1.0, 1.0, absent) for absent in (0.0, 0.5))
+    return scores, z, Output(y_seg, z, dsnt(z)), Target(y_seg, tip, present)
+
+
+def test_flatness_is_asked_of_samples_without_a_tip_only():
+    scores, z, output, target = some_without_a_tip()
+    present = target.present
+    plain, flat = (total_loss(output, target, 1.0, 1.0, 1.0, absent) for absent in (0.0, 0.5))
     torch.testing.assert_close(flat.total - plain.total, 0.5 * flatness_loss(z)[~present].mean())
     (flat.total - plain.total).backward()
     torch.testing.assert_close(scores.grad[present], 0 * scores[present], atol=1e-6, rtol=0)
@@ -115,14 +120,10 @@ def test_mean_over_the_samples_present():
 
 
 def test_absent_tips_cost_nothing_teach_nothing_and_are_counted():
-    scores, tip = random_case(torch.float32)
-    scores.requires_grad_()
-    z = spatial_softmax(scores)
-    y_seg = torch.zeros(6, 2, 8, 8)
-    present = torch.tensor([True, True, False, True, False, True])
-    output = Output(y_seg, z, dsnt(z))
-    tip = torch.where(present[:, None], tip, torch.nan)
-    losses = total_loss(output, Target(y_seg, tip, present), lambda1=2.0, lambda2=3.0, sigma_px=1.0)
+    scores, z, output, target = some_without_a_tip()
+    present = target.present
+    tip = torch.where(present[:, None], target.tip, torch.nan)
+    losses = total_loss(output, target._replace(tip=tip), lambda1=2.0, lambda2=3.0, sigma_px=1.0)
     assert losses.tips == 4
     expected = euclidean_loss(dsnt(z), tip)[present].mean(), js_loss(z, tip, 1.0)[present].mean()
     torch.testing.assert_close((losses.euclidean, losses.js), expected)

@@ -6,7 +6,7 @@ from icsilib.data.annotations import NEEDLE, read_coco
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 from icsilib.segmentation.evaluation import Speed
 from icsilib.study.provenance import Results
-from icsilib.study.segmentation_scores import add_contrasts, add_scores, add_speed
+from icsilib.study.segmentation_scores import add_contrasts, add_needles, add_scores, add_speed
 
 
 @pytest.fixture
@@ -50,15 +50,31 @@ def test_speed_says_how_it_was_measured(results):
     assert "20 single frames after warming up, 2 threads" in results.values["inference.ms"].method
 
 
-def test_every_labelled_tip_is_in_the_table_by_contrast(tmp_path):
-    folder = write_icsi_dataset(tmp_path, videos=3, seed=5, size=64, every=40, workers=1)
+def tip_table(folder):
+    """A frame table of a rendered set, every labelled tip 1 px off."""
     data = read_coco(folder / "annotations.json")
     with_tip = {label.image_id for label in data.annotations if label.category_id == NEEDLE.id}
     rows = [
         {"video_id": i.video_id, "frame_index": i.frame_index, "tip_px": 1.0 if i.id in with_tip else np.nan}
         for i in data.images
     ]
+    return pd.DataFrame(rows), len(with_tip)
+
+
+def test_every_labelled_tip_is_in_the_table_by_contrast(tmp_path):
+    folder = write_icsi_dataset(tmp_path, videos=3, seed=5, size=64, every=40, workers=1)
+    table, tips = tip_table(folder)
     results = Results("segmentation_evaluation", "quick", 0)
-    known = add_contrasts(results, pd.DataFrame(rows), folder)
-    assert sum(row["tips"] for row in results.tables["by_contrast"]) == len(with_tip) > 0
-    assert known["tip_contrast"].notna().sum() == len(with_tip)
+    known = add_contrasts(results, table, folder)
+    assert sum(row["tips"] for row in results.tables["by_contrast"]) == tips > 0
+    assert known["tip_contrast"].notna().sum() == tips
+
+
+@pytest.mark.parametrize(("share", "kind"), [(1.0, "bright"), (0.0, "dark")])
+def test_every_labelled_tip_is_in_the_table_by_needle(tmp_path, share, kind):
+    folder = write_icsi_dataset(tmp_path, videos=3, seed=5, size=64, every=40, workers=1, bright=share)
+    table, tips = tip_table(folder)
+    results = Results("segmentation_evaluation", "quick", 0)
+    add_needles(results, table, folder)
+    (row,) = results.tables["by_needle"]
+    assert (row["needle"], row["tips"], row["mean"], row["sd"]) == (kind, tips, 1, 0)
