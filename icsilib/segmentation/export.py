@@ -33,7 +33,10 @@ def with_openvino(segmenter: Segmenter, precision: str = "f32") -> Segmenter:
 
 
 def write_onnx(segmenter: Segmenter, path: Path | str) -> Path:
-    """Write the network as ONNX for inputs (B, 1, S, S) of any B, scaled like `network_input`'s, atomically."""
+    """Write the network as ONNX for inputs (B, 1, S, S) of any B, scaled like `network_input`'s, atomically.
+
+    It is that of one look; write `segmenter.second` to a file of its own for the other.
+    """
     model: NestedUNet = segmenter.model
     example = torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size)
     names = list(Output._fields)
