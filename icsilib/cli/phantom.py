@@ -24,7 +24,7 @@ def icsi(
     every: Annotated[int, typer.Option(help="Keep every n-th frame.")] = 3,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write whole videos at 15 frames/s.")] = False,
     hard: Annotated[float, typer.Option(help="Share of hard scenes: wells, cells without tools, strong relief.")] = 0.0,
-    bright: Annotated[float | None, typer.Option(help="Share of bright needles; a fifth when left out.")] = None,
+    bright: Annotated[float, typer.Option(help="Share of needles brighter than the field.")] = 0.2,
     workers: Workers = None,
     force: Force = False,
 ) -> None:
@@ -33,7 +33,9 @@ def icsi(
     from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 
     try:
-        write_icsi_dataset(out, videos, seed, size, every, mp4, workers, True, force, hard, bright)
+        write_icsi_dataset(
+            out, videos, seed, size, every, mp4, workers, progress=True, force=force, hard=hard, bright=bright
+        )
     except DatasetError as error:
         fail(error)
     _report(out)

@@ -8,8 +8,8 @@ plus what `icsilib.phantoms.dataset` writes of every phantom data set.
 
 import math
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -50,16 +50,16 @@ class IcsiData:
     size: int = 512  # px, side of a frame
     every: int = 3  # every how many frames one is kept
     hard: float = 0.0  # share of the videos that are `HardScenes`: photographs of other kinds than paper A's
-    bright: float | None = None  # share of the videos whose needle is brighter than the field; None: a fifth
+    bright: float = IcsiRanges.bright_needle_share  # share of the videos whose needle is brighter than the field
 
     def ranges(self) -> IcsiRanges:
         """What varies between the videos."""
-        ranges = IcsiRanges(hard_share=self.hard)
-        return ranges if self.bright is None else replace(ranges, bright_needle_share=self.bright)
+        return IcsiRanges(hard_share=self.hard, bright_needle_share=self.bright)
 
     def parameters(self) -> dict[str, Any]:
-        """What decides the content; `bright` only where it was asked for, so that older sets keep their digests."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """What decides the content; the usual `bright` is left out, as sets of before there was the choice have it."""
+        usual = self.bright == IcsiRanges.bright_needle_share
+        return {name: value for name, value in asdict(self).items() if not (usual and name == "bright")}
 
 
 ICSI_PROFILES = {
@@ -88,7 +88,7 @@ def write_icsi_dataset(
     progress: bool = False,
     force: bool = False,
     hard: float = 0.0,
-    bright: float | None = None,
+    bright: float = IcsiRanges.bright_needle_share,
 ) -> Path:
     """Render `videos` procedures into the folder `out` and return it; continues, or returns at once when complete.
 
@@ -105,10 +105,9 @@ def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
         raise DatasetError(f"videos={data.videos}: needs 3 or more, one each to train, validate and test on")
     if data.size < 32 or data.size % 2 or data.every < 1:
         raise DatasetError(f"size={data.size}, every={data.every}: needs an even size from 32 px and every ≥ 1")
-    if not 0 <= data.hard <= 1:
-        raise DatasetError(f"hard={data.hard}: is a share of the videos, from 0 to 1")
-    if data.bright is not None and not 0 <= data.bright <= 1:
-        raise DatasetError(f"bright={data.bright}: is a share of the videos, from 0 to 1")
+    for name, share in (("hard", data.hard), ("bright", data.bright)):
+        if not 0 <= share <= 1:
+            raise DatasetError(f"{name}={share}: is a share of the videos, from 0 to 1")
     return PhantomSet(
         name="icsi",
         items=[f"icsi-{number:04d}" for number in range(data.videos)],
@@ -151,8 +150,7 @@ def tip_contrasts(folder: Path | str, frames: Iterable[tuple[str, int]]) -> NDAr
     In standard deviations of the grain about the tip, 0 where it is out of sight. The set's files do not hold this; the
     frames are rendered again.
     """
-    data, seed = _made(folder)
-    rendered = cache(lambda name: _procedure(_number(name), data, seed))
+    rendered = _procedures(folder)
     return np.array([rendered(video).frame(index).tip_contrast for video, index in frames])
 
 
@@ -161,20 +159,16 @@ def bright_needles(folder: Path | str, videos: Iterable[str]) -> NDArray[np.bool
 
     Nothing is rendered; a video without a needle has one all the same, which never comes.
     """
-    data, seed = _made(folder)
-    bright = cache(lambda name: _procedure(_number(name), data, seed).look.needle_edge > 0)
-    return np.array([bright(video) for video in videos], bool)
+    rendered = _procedures(folder)
+    return np.array([rendered(video).look.needle_edge > 0 for video in videos], bool)
 
 
-def _made(folder: Path | str) -> tuple[IcsiData, int]:
-    """What a rendered set was asked to be, and its seed."""
+def _procedures(folder: Path | str) -> Callable[[str], Procedure]:
+    """The procedures of a rendered set by the names of their videos, each drawn once."""
     asked = dict(read_description(folder)["parameters"])
     seed, _ = asked.pop("seed"), asked.pop("mp4")
-    return IcsiData(**asked), seed
-
-
-def _number(video: str) -> int:
-    return int(video.removeprefix("icsi-"))
+    data = IcsiData(**asked)
+    return cache(lambda video: _procedure(int(video.removeprefix("icsi-")), data, seed))
 
 
 def _procedure(number: int, data: IcsiData, seed: int) -> Procedure:

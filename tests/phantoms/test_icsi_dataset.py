@@ -193,6 +193,7 @@ def test_the_command_continues_and_verifies(folder, tmp_path):
     words = ["icsi", "--out", tmp_path / "set", "--videos", 3, "--seed", 5, "--size", 64, "--every", 40]
     assert icsi(*words).exit_code == 0
     assert (tmp_path / "set/annotations.json").exists()
+    assert "bright" not in read_description(tmp_path / "set")["parameters"]  # the command's usual share is the ranges'
     assert icsi("verify", tmp_path / "set").exit_code == 0
     (tmp_path / "set/frames/icsi-0001/00040.png").unlink()
     broken = icsi("verify", tmp_path / "set")

@@ -95,17 +95,17 @@ def test_flatness_by_hand_and_its_gradient():
 
 
 def some_without_a_tip():
-    """Scores that want a gradient, the heatmap, output and target of six samples, two of which have no tip."""
+    """Scores that want a gradient, output and target of six samples, two of which have no tip."""
     scores, tip = random_case(torch.float32)
     z = spatial_softmax(scores.requires_grad_())
     y_seg = torch.zeros(6, 2, 8, 8)
     present = torch.tensor([True, True, False, True, False, True])
-    return scores, z, Output(y_seg, z, dsnt(z)), Target(y_seg, tip, present)
+    return scores, Output(y_seg, z, dsnt(z)), Target(y_seg, tip, present)
 
 
 def test_flatness_is_asked_of_samples_without_a_tip_only():
-    scores, z, output, target = some_without_a_tip()
-    present = target.present
+    scores, output, target = some_without_a_tip()
+    z, present = output.heatmap, target.present
     plain, flat = (total_loss(output, target, 1.0, 1.0, 1.0, absent) for absent in (0.0, 0.5))
     torch.testing.assert_close(flat.total - plain.total, 0.5 * flatness_loss(z)[~present].mean())
     (flat.total - plain.total).backward()
@@ -120,8 +120,8 @@ def test_mean_over_the_samples_present():
 
 
 def test_absent_tips_cost_nothing_teach_nothing_and_are_counted():
-    scores, z, output, target = some_without_a_tip()
-    present = target.present
+    scores, output, target = some_without_a_tip()
+    z, present = output.heatmap, target.present
     tip = torch.where(present[:, None], target.tip, torch.nan)
     losses = total_loss(output, target._replace(tip=tip), lambda1=2.0, lambda2=3.0, sigma_px=1.0)
     assert losses.tips == 4
