@@ -61,8 +61,9 @@ class Measured(_Strict):
     kind: Literal["construction", "run"]
     results: str = Field(pattern=RESULTS_KEY)
     expected: float | str | None = None  # where the results key's figure is not the claim's own; or an expression
-    compare: Literal["equal", "at_least", "at_most"] = "equal"
+    compare: Literal["equal", "at_least", "at_most", "above", "equivalent"] = "equal"
     tolerance: float = Field(default=0, ge=0)  # absolute, in the claim's unit
+    margin: str = "0"  # an expression; `above` wants a figure's whole interval above it, `equivalent` within ± it
     note: str = ""
 
 

@@ -1,7 +1,10 @@
 """Scores of paper B's detector as results, under the keys that the claims ledger and the reference run share."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from icsilib.detection.dataset import LabelledImage
 from icsilib.detection.detector import Detections
@@ -22,6 +25,7 @@ from icsilib.detection.evaluation import (
 from icsilib.study.provenance import Results
 
 RESAMPLES = 1000
+DISTORTED = ("bent_tail", "deformed", "occluded")  # the kinds that paper B's Results call difficult
 
 
 class Tested(NamedTuple):
@@ -71,14 +75,16 @@ def add_scores(results: Results, test: Tested, validation: Tested, data: str, pr
 
 
 def _add_phenotypes(results: Results, hits: Mapping[str, tuple[int, int]], data: str, prefix: str) -> None:
-    about = {"n_of": "sperm", "data": data, "method": "at the operating point, IoU 0.5"}
+    about: dict[str, Any] = {"n_of": "sperm", "data": data, "method": "at the operating point, IoU 0.5"}
     for name, (right, number) in hits.items():
         results.add(f"{prefix}recall.{name}", right / number, n=number, **about)
-    others = [counts for name, counts in hits.items() if name != "normal"]
-    if "normal" in hits and others:
-        rest = sum(right for right, _ in others) / sum(number for _, number in others)
-        difference = hits["normal"][0] / hits["normal"][1] - rest
-        results.add(f"{prefix}recall.normal_minus_deformed", difference, n=sum(n for _, n in others), **about)
+    distorted = [hits[name] for name in DISTORTED if name in hits]
+    if "normal" in hits and distorted:
+        pair = (*hits["normal"], *np.sum(distorted, axis=0).tolist())
+        difference, ends = pair[0] / pair[1] - pair[2] / pair[3], confint_proportions_2indep(*pair, method="newcomb")
+        about |= {"n": pair[1] + pair[3], "interval": ends, "level": 0.95}
+        about["method"] += "; Newcombe's interval, sperm taken as independent"
+        results.add(f"{prefix}recall.normal_minus_distorted", difference, **about)
 
 
 def add_constants(results: Results) -> None:

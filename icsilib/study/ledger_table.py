@@ -132,10 +132,10 @@ def _evidence(verdict: Verdict) -> str:
     if not isinstance(check, Measured):
         return note
     results, key = check.results.split(":")
-    if verdict.word == "open":
+    if verdict.word == "open" and verdict.cell is None:  # nothing was measured
         return note
     near = f"within {check.tolerance:g} of" if check.tolerance else "exactly"
-    sign = {"equal": near, "at_least": "at least", "at_most": "at most"}[check.compare]
+    sign = {"equal": near, "at_least": "at least", "at_most": "at most"}.get(check.compare)
     wanted = "" if verdict.claim.value is None else f" Held to be {sign} the figure."
     place = place_of(results, key, verdict.cell).address
     return f'<a href="{place}">notebook</a>, <a href="results/{results}.json">{escape(key)}</a>.{wanted} {note}'

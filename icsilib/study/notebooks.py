@@ -1,13 +1,14 @@
 """What the notebooks share: sentences and tables that take their numbers from results, never from a keyboard."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import Markdown
 
-from icsilib.study.provenance import Results, ResultsFile, read_results
+from icsilib.study.provenance import Results, ResultsFile, Value, read_results
 
 _PLACE = re.compile(r"\{([A-Za-z][\w./-]*)(?::([^{}]*))?\}")
 
@@ -60,6 +61,18 @@ def side_by_side(
         row |= {"n": f"{value.n} {value.n_of}".strip() if value.n else "", "data": value.data}
         table.append(row)
     return pd.DataFrame(table).set_index("")
+
+
+def by_prefix(values: Mapping[str, Value], keys: Sequence[str], prefixes: Mapping[str, str]) -> pd.DataFrame:
+    """The same `keys` of several parts of one run: a column for each name in `prefixes`, NaN for what was not scored.
+
+    A part's results have its prefix before their keys, as `new.tip.mean` beside `tip.mean`.
+    """
+    scored = {
+        name: {key: values[prefix + key].value for key in keys if prefix + key in values}
+        for name, prefix in prefixes.items()
+    }
+    return pd.DataFrame(scored, index=pd.Index(keys))
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

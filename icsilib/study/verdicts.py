@@ -15,7 +15,7 @@ from scipy import stats
 
 from icsilib.stats.naive import welch_from_summary
 from icsilib.study.claims import Arithmetic, Check, Claim, Ledger, Measured, Sample, Summary, Untestable, published
-from icsilib.study.provenance import Results, ResultsFile, read_results
+from icsilib.study.provenance import Results, ResultsFile, Value, read_results
 
 VERDICTS = ("agrees", "differs", "inconsistent", "open", "not testable")
 SYNTHETIC = ("phantom", "simulated")
@@ -131,11 +131,26 @@ def _judge_measured(claim: Claim, check: Measured, results: Sources) -> Verdict:
         return Verdict(
             claim, check, "open", value.value, data=value.data, because=f"{key}: {notebook} could not measure it"
         )
+    if check.compare in ("above", "equivalent"):
+        return _judge_interval(claim, check, value)
     wanted = evaluate(check.expected) if isinstance(check.expected, str) else check.expected
     wanted = claim.value if wanted is None else wanted
     agrees = bool(value.value) if wanted is None else _agrees(value.value, wanted, check.compare, check.tolerance)
     word = "agrees" if agrees else "differs"
     return Verdict(claim, check, word, value.value, value.interval, value.data, check.note, value.cell)
+
+
+def _judge_interval(claim: Claim, check: Measured, value: Value) -> Verdict:
+    """A figure agrees if its interval lies where the check wants it, differs if wholly elsewhere; else it is open."""
+    margin = float(evaluate(check.margin))
+    least, most = (margin, math.inf) if check.compare == "above" else (-margin, margin)
+    low, high = value.interval or (-math.inf, math.inf)
+    word = "agrees" if least <= low and high <= most else "differs" if low > most or high < least else "open"
+    place = f"above {margin:.3g}" if check.compare == "above" else f"within ±{margin:.3g}"
+    because = f"The interval is to lie {place}. {check.note}"
+    if word == "open":
+        because += f" It lies there in part: {value.n or 'too few'} {value.n_of} cannot tell."
+    return Verdict(claim, check, word, value.value, value.interval, value.data, because, value.cell)
 
 
 def _agrees(found: Number, wanted: Number, compare: str, tolerance: float) -> bool:

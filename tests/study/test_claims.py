@@ -8,6 +8,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from icsilib.study.claims import Check, Claim, Measured, Summary, load_ledger, published
+from icsilib.study.margins import read_margins
 from icsilib.study.order import ROOT
 from icsilib.study.provenance import Results
 from icsilib.study.verdicts import VERDICTS, Verdict, evaluate, fill, judge, judge_all, load_results
@@ -191,6 +192,43 @@ def test_equal_spreads_give_a_p_value_of_one() -> None:
     sample = {"mean": "A.model.oolemma.iou.mean", "sd": "A.model.oolemma.iou.sd", "n": (50,)}
     check = claim(0.05, kind="summary", test="f", first=sample, second=sample, expect="above")
     assert verdict(check).found == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("interval", "word"),
+    [
+        ((-0.9, 0.9), "agrees"),
+        ((-0.9, 1.1), "open"),  # zero within, and values beyond the margin: too few frames
+        ((0.5, 1.1), "open"),  # surely above zero, yet perhaps by less than the margin
+        ((1.1, 2.0), "differs"),
+        ((-2.0, -1.1), "differs"),
+        (None, "open"),
+    ],
+)
+def test_equivalence_is_judged_by_the_whole_interval(interval: tuple[float, float] | None, word: str) -> None:
+    assert judged_by_interval("equivalent", "10 / 10", interval).word == word
+
+
+@pytest.mark.parametrize(
+    ("interval", "word"), [((0.1, 0.2), "agrees"), ((-0.1, 0.2), "open"), ((-0.2, -0.1), "differs"), (None, "open")]
+)
+def test_a_difference_is_there_if_its_whole_interval_is(interval: tuple[float, float] | None, word: str) -> None:
+    found = judged_by_interval("above", "0", interval)
+    assert found.word == word
+    assert ("14 frames cannot tell" in found.because) == (word == "open")
+
+
+def judged_by_interval(compare: str, margin: str, interval: tuple[float, float] | None) -> Verdict:
+    results = Results("toy", "quick", seed=0)
+    results.add("difference", 0.0, interval=interval, data="simulated", n=14, n_of="frames")
+    return verdict(claim(None, kind="run", results="toy:difference", compare=compare, margin=margin), {"toy": results})
+
+
+@pytest.mark.parametrize("structure", ["oolemma", "pipette", "needle"])
+def test_the_ledgers_margins_are_those_stated_beforehand(structure: str) -> None:
+    checks = [check for check in LEDGER.by_id["A.abstract.comparable"].checks if isinstance(check, Measured)]
+    (margin,) = (check.margin for check in checks if check.results.endswith(f":{structure}.difference"))
+    assert evaluate(margin) == pytest.approx(read_margins().margin(structure))
 
 
 # ---------------------------------------------------------------- expressions

@@ -27,11 +27,22 @@ def test_scores_of_a_detector_that_finds_the_normal_sperm_and_nothing_else():
     assert values["some.ar100"] == pytest.approx(2 / 3)
     assert (values["some.threshold"], values["some.precision"]) == (0.9, 1.0)
     assert values["some.f1.matched"] == pytest.approx(0.8)
-    assert values["some.recall.normal_minus_deformed"] == 1.0
+    assert values["some.recall.normal_minus_distorted"] == 1.0
     assert results.values["some.recall.normal"].n == 2
     assert evaluated.hits == {"normal": (2, 2), "deformed": (0, 1)}
     low, high = results.values["some.ap50"].interval
     assert low <= 67 / 101 <= high
+
+
+def test_distorted_sperm_are_the_kinds_that_the_paper_names():
+    """Newcombe (1998), example a of table II: 56/70 against 48/80 differ by 0.2, from 0.0524 to 0.3339."""
+    results = Results("detection_evaluation", "quick", 0)
+    hits = {"normal": (56, 70), "bent_tail": (30, 40), "deformed": (18, 30), "occluded": (0, 10), "head_only": (0, 50)}
+    detection_scores._add_phenotypes(results, hits, "phantom", "")
+    difference = results.values["recall.normal_minus_distorted"]
+    assert difference.value == pytest.approx(0.2)
+    assert difference.interval == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert difference.n == 150
 
 
 def test_what_the_measures_are_made_of():

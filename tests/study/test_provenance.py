@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icsilib.study.notebooks import say, side_by_side
+from icsilib.study.notebooks import by_prefix, say, side_by_side
 from icsilib.study.provenance import Results, read_results, source_digest
 
 
@@ -35,6 +35,14 @@ def test_say_inserts_values_and_refuses_unknown_keys(results: Results) -> None:
     assert say(results, text).data == "IoU 0.96 (0.95 to 0.97, 14 frames)"
     with pytest.raises(KeyError, match=r"iou\.median"):
         say(results, "{iou.median}")
+
+
+def test_parts_of_a_run_stand_side_by_side(results: Results) -> None:
+    results.add("new.iou.mean", 0.9)
+    table = by_prefix(results.values, ["iou.mean", "tip.mean"], {"old": "", "new": "new.", "none": "other."})
+    assert table.loc["iou.mean", ["old", "new"]].tolist() == [0.96, 0.9]
+    assert table.loc["tip.mean"].isna().all()
+    assert table["none"].isna().all()
 
 
 def test_side_by_side_shows_published_reference_and_this_run(results: Results, tmp_path: Path) -> None:
