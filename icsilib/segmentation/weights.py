@@ -23,7 +23,7 @@ from icsilib.data.preprocess import Geometry, preprocess
 from icsilib.files import atomic_path
 from icsilib.segmentation.closeups import FINE, SURE, Window, closeup_of_cell, closeup_of_tip, places_of_tip
 from icsilib.segmentation.dataset import network_input
-from icsilib.segmentation.dsnt import tip_confidence, to_pixels
+from icsilib.segmentation.dsnt import dsnt, tip_confidence, to_pixels
 from icsilib.segmentation.flips import FlipAveraged
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
@@ -99,12 +99,13 @@ class Segmenter:
 
         The tip is where the surest of the close-ups says, of `first.places` and of the cell, if that is `SURE`; the
         confidence in it is the mean of both looks'. The oolemma is what either look is sure of, if the photograph is
-        `FINE` enough. The suction pipette, which reaches out of all close-ups, stays that of the first look.
+        `FINE` enough. The suction pipette, which reaches out of all close-ups, stays that of the first look. Each
+        close-up is asked about as it is and as a negative, on which a bright needle is a dark one.
         """
         settings = self.settings.preprocess
         close = [closeup_of_tip(image, place, settings) for place in first.places]
         squares, windows = zip(*close, closeup_of_cell(image, first.masks[0], settings), strict=True)
-        output = self._ask(squares)
+        output = self._ask_with_negatives(squares)
         sure = tip_confidence(output.heatmap, output.y_coords)
         best = int(sure.argmax())
         tip = windows[best].to_source(self._tips(output)[best]) if sure[best] >= SURE else first.tip
@@ -120,6 +121,12 @@ class Segmenter:
 
     def _ask(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
         return self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
+
+    def _ask_with_negatives(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
+        """Masks and heatmaps averaged over each square and its negative."""
+        output = self._ask([*squares, *(255 - square for square in squares)])
+        y_seg, heatmap = (torch.stack(each.chunk(2)).mean(dim=0) for each in (output.y_seg, output.heatmap))
+        return Output(y_seg, heatmap, dsnt(heatmap))
 
     def _tips(self, output: Output) -> NDArray[np.float64]:
         """(B, 2) px of the squares."""
