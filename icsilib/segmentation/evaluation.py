@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from icsilib.data.annotations import polygons_to_mask
 from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Geometry, Preprocess, geometry
 from icsilib.segmentation.dataset import CLASSES, SCORED_SIZE, Frames, network_input
@@ -62,7 +63,8 @@ def frame_table(
         output = predict(model, frames.images[first : first + batch], device)
         masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
         for k, tip in enumerate(to_pixels(output.y_coords, size).numpy()):
-            rows.append(_row(frames, first + k, masks[k], tip, float(confidence[k]), size))
+            truth = _truth(frames, first + k, size)
+            rows.append(_row(frames, first + k, masks[k], tip, float(confidence[k]), truth))
     return pd.DataFrame(rows)
 
 
@@ -74,14 +76,15 @@ def model_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, b
 
 
 def photograph_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, batch: int = 8) -> pd.DataFrame:
-    """One row a frame, as `frame_table`, of what the model says of the frames' files."""
+    """One row a frame, as `frame_table`, of what the model says of the frames' files; the frames are whole ones."""
     rows = []
     for first in range(0, len(frames), batch):
         files = [frames.root / record.file_name for record in frames.records[first : first + batch]]
         for n, seen in enumerate(segmenter.predict_all([read_grey(file) for file in files]), start=first):
             place = geometry(seen.masks.shape[:0:-1], Preprocess(size))
             masks = on_square(seen.probabilities, place) > 0.5
-            rows.append(_row(frames, n, masks, place.to_square(seen.tip), seen.confidence, size))
+            truth = _truth_on_letterbox(frames, n, place)
+            rows.append(_row(frames, n, masks, place.to_square(seen.tip), seen.confidence, truth))
     return pd.DataFrame(rows)
 
 
@@ -97,11 +100,38 @@ def on_square(probabilities: NDArray[np.float32], place: Geometry) -> NDArray[np
     return square
 
 
+class _Truth(NamedTuple):
+    """Truth of one frame on the square on which it is scored."""
+
+    masks: NDArray[np.bool_]  # (2, size, size)
+    tip: NDArray[np.float64]  # (2,) px, NaN where absent
+    factor: float  # px of that square per px of the frames' own
+
+
+def _truth(frames: Frames, n: int, size: int) -> _Truth:
+    """On the frames' own square, scaled up as a whole: content and bars lie as the network saw them."""
+    factor = size / frames.size
+    return _Truth(frames.truth_at(n, size), frames.tips[n] * factor, factor)
+
+
+def _truth_on_letterbox(frames: Frames, n: int, place: Geometry) -> _Truth:
+    """On the letterbox at `place`.
+
+    That is not the frames' own scaled up: on each, content and bars are rounded to whole pixels of its size.
+    """
+    own = geometry(place.source, Preprocess(frames.size))
+    factor = np.divide(place.content, own.content)
+    shift = place.offset - own.offset * factor
+    rings = [[ring * factor + shift for ring in outlines] for outlines in frames.outlines[n]]
+    masks = np.stack([polygons_to_mask(outlines, place.size, place.size) for outlines in rings])
+    return _Truth(masks, frames.tips[n] * factor + shift, float(factor.mean()))
+
+
 def _row(
-    frames: Frames, n: int, masks: NDArray[np.bool_], tip: NDArray[Any], confidence: float, size: int
+    frames: Frames, n: int, masks: NDArray[np.bool_], tip: NDArray[Any], confidence: float, truth: _Truth
 ) -> dict[str, Any]:
-    row = _identity(frames, n) | _mask_scores(masks, frames.truth_at(n, size))
-    return row | _tip_scores(frames, n, tip, size) | {"tip_confidence": confidence}
+    row = _identity(frames, n) | _mask_scores(masks, truth.masks)
+    return row | _tip_scores(frames, n, tip, truth) | {"tip_confidence": confidence}
 
 
 def _identity(frames: Frames, n: int) -> dict[str, Any]:
@@ -118,13 +148,12 @@ def _mask_scores(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict
     return row
 
 
-def _tip_scores(frames: Frames, n: int, tip: NDArray[Any], size: int) -> dict[str, Any]:
-    factor = size / frames.size
-    error = float(np.hypot(*(tip - frames.tips[n] * factor)))  # NaN where there is no tip
+def _tip_scores(frames: Frames, n: int, tip: NDArray[Any], truth: _Truth) -> dict[str, Any]:
+    error = float(np.hypot(*(tip - truth.tip)))  # NaN where there is no tip
     return {
         "tip_px": error,
-        "tip_um": error / factor * float(frames.um_per_px[n]),
-        "tip_present": bool(np.isfinite(frames.tips[n]).all()),
+        "tip_um": error / truth.factor * float(frames.um_per_px[n]),
+        "tip_present": bool(np.isfinite(truth.tip).all()),
         "tip_x": float(tip[0]),
         "tip_y": float(tip[1]),
     }

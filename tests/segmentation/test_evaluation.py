@@ -1,8 +1,19 @@
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from icsilib.data.annotations import (
+    ICSI_CATEGORIES,
+    OOLEMMA,
+    Dataset,
+    Image,
+    polygon_annotation,
+    polygons_to_mask,
+    tip_annotation,
+    write_coco,
+)
 from icsilib.data.preprocess import Preprocess
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence, to_normalised
@@ -12,6 +23,7 @@ from icsilib.segmentation.evaluation import (
     flops,
     frame_table,
     masks_at,
+    photograph_table,
     presence_auc,
     speed,
     summarise,
@@ -19,7 +31,7 @@ from icsilib.segmentation.evaluation import (
 )
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import PROFILES, Settings
-from icsilib.segmentation.weights import Segmenter
+from icsilib.segmentation.weights import Prediction, Segmenter
 
 from .drawn import write_drawn_dataset
 
@@ -52,6 +64,27 @@ def test_a_perfect_model_moved_by_five_px_of_128_is_20_px_off_at_512(frames):
     assert table["iou_oolemma"].min() > 0.985  # what remains is the soft edge of a mask at 128 px
     assert table["tip_px"].dropna().to_numpy() == pytest.approx(20, abs=1e-3)
     assert table["tip_um"].dropna().to_numpy() == pytest.approx(2.5, abs=1e-3)  # 5 px of 0.5 µm
+
+
+def test_a_perfect_model_of_wide_photographs_has_no_error(tmp_path):
+    """On 144 px a frame of 320×180 lies from row 31, (144 - 81) / 2 cut; on 512 from 112 = 31.5 · 512/144."""
+    ring, tip = np.array([[100.0, 40], [180, 40], [180, 120], [100, 120]]), [200.0, 90.0]
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((180, 320), np.uint8))
+    image = Image(id=1, file_name="0.png", width=320, height=180, video_id="v", um_per_px=0.5)
+    labels = [polygon_annotation(1, 1, OOLEMMA, [ring]), tip_annotation(2, 1, tip)]
+    write_coco(Dataset(images=[image], annotations=labels, categories=list(ICSI_CATEGORIES)), tmp_path / "a.json")
+
+    class Knows(Segmenter):
+        def predict_all(self, images):
+            masks = np.stack([polygons_to_mask([ring], 180, 320), np.zeros((180, 320), bool)])
+            off = np.add(tip, [3, 4])
+            return [Prediction(masks, off, 1.0, masks.astype(np.float32), off[None]) for _ in images]
+
+    frames = load_frames(tmp_path / "a.json", Preprocess(144))
+    row = photograph_table(Knows(torch.nn.Identity(), Settings("", size=144), {}), frames).iloc[0]
+    assert row["iou_oolemma"] == 1
+    assert row["tip_px"] == pytest.approx(5 * 512 / 320)
+    assert row["tip_um"] == pytest.approx(5 * 0.5)
 
 
 def test_frames_without_an_object_are_left_out_and_counted(frames):
