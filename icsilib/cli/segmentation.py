@@ -10,7 +10,9 @@ import typer
 from icsilib.cli.failure import fail
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from icsilib.data.annotations import Dataset
     from icsilib.data.preprocess import Preprocess
@@ -182,7 +184,7 @@ def repeat(
 @segment.command("predict")
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Images or videos.")],
-    out: Annotated[Path, typer.Option(help="Folder for predictions.json and pictures.")],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.json, pictures/ and, of videos, frames/.")],
     weights: Weights = None,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th frame of a video.")] = 3,
     confidence: Annotated[float, typer.Option(help="Leave out tips of lower confidence, 0 to 1.")] = 0.3,
@@ -198,13 +200,15 @@ def predict(
     dataset = Dataset(images=[], annotations=[], categories=list(ICSI_CATEGORIES))
     if flips and engine != "torch":
         fail("--flips: goes with the engine torch only")
+    above = Path(os.path.commonpath([path.resolve().parent for path in files]))  # names alone may repeat
+    shorts = [path.resolve().relative_to(above) for path in files]
+    _check_free(files, shorts, out)
     segmenter = _segmenter(weights, closeups, once)
     segmenter = segmenter.with_flips() if flips else _with_engine(segmenter, engine)
     faults = []
-    above = Path(os.path.commonpath([path.resolve().parent for path in files]))  # names alone may repeat
-    for path in files:
+    for path, short in zip(files, shorts, strict=True):
         try:
-            _predict_file(segmenter, path, path.resolve().relative_to(above), out, every, confidence, dataset)
+            _predict_file(segmenter, path, short, out, every, confidence, dataset)
         except (AnnotationError, VideoError) as error:
             faults.append(error)
             typer.echo(f"Skipped: {error}", err=True)
@@ -214,28 +218,60 @@ def predict(
         fail(f"{len(faults)} of {len(files)} files could not be read whole; what could be read was segmented")
 
 
+def _check_free(files: list[Path], shorts: list[Path], out: Path) -> None:
+    """Fail where a picture or frame would replace one of the files, or anything that no earlier call wrote."""
+    from icsilib.segmentation.records import VIDEO_SUFFIXES
+
+    sources, again = {path.resolve() for path in files}, (out / "predictions.json").exists()
+    for short in shorts:
+        video = short.suffix.lower() in VIDEO_SUFFIXES
+        for target in (out / "pictures" / short, out / "frames" / short) if video else (out / _picture(short),):
+            if target.resolve() in sources or (target.exists() and not again):
+                fail(f"{target}: would be replaced by what the model sees; choose another folder for --out")
+
+
+def _picture(short: Path, index: int | None = None) -> Path:
+    """The picture's place in the folder of the predictions, of an image or of a video's frame `index`."""
+    if index is not None:
+        return "pictures" / short / f"{index:06d}.png"
+    return "pictures" / (short if short.suffix == ".png" else Path(f"{short}.png"))
+
+
 def _predict_file(
     segmenter: "Segmenter", path: Path, short: Path, out: Path, every: int, confidence: float, dataset: "Dataset"
 ) -> None:
-    import cv2
-
     from icsilib.data.annotations import Image
-    from icsilib.files import atomic_path
     from icsilib.plots.segmentation import overlay, with_dot
     from icsilib.segmentation.records import annotations_of, read_source
 
     for index, pixels in read_source(path, every):
         prediction = segmenter.predict(pixels)
         found = annotations_of(prediction, len(dataset.images) + 1, len(dataset.annotations) + 1, confidence)
-        picture = short if short.suffix == ".png" else Path(f"{short}.png")
-        name = (picture if index is None else short / f"{index:06d}.png").as_posix()
+        picture, name, video = _picture(short, index), _relative(path, out), None
+        if index is not None:  # a frame is no file yet, by which others could read it
+            name, video = ("frames" / short / f"{index:06d}.png").as_posix(), short.as_posix()
+            _write_png(out / name, pixels)
+        about = {"video_id": video, "frame_index": index, "picture": picture.as_posix()}
         record = Image(id=len(dataset.images) + 1, file_name=name, width=pixels.shape[1], height=pixels.shape[0])
-        video = None if index is None else path.name
-        dataset.images.append(record.model_copy(update={"video_id": video, "frame_index": index}))
+        dataset.images.append(record.model_copy(update=about))
         dataset.annotations.extend(found)
         tip = prediction.tip if prediction.confidence >= confidence else None
-        with atomic_path(out / name) as partial:
-            cv2.imwrite(str(partial), with_dot(overlay(pixels, prediction.masks), tip)[..., ::-1])
+        _write_png(out / picture, with_dot(overlay(pixels, prediction.masks), tip)[..., ::-1])
+
+
+def _relative(path: Path, out: Path) -> str:
+    """A file's path from the folder `out`, as annotations name their images; the whole one from another drive."""
+    source, base = path.resolve(), out.resolve()
+    return (Path(os.path.relpath(source, base)) if source.drive == base.drive else source).as_posix()
+
+
+def _write_png(path: Path, pixels: "NDArray[np.uint8]") -> None:
+    import cv2
+
+    from icsilib.files import atomic_path
+
+    with atomic_path(path) as partial:
+        cv2.imwrite(str(partial), pixels)
 
 
 @segment.command("benchmark")

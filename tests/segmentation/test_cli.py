@@ -7,8 +7,10 @@ from typer.testing import CliRunner
 
 from icsilib.cli import app
 from icsilib.data.annotations import read_coco
+from icsilib.data.preprocess import Preprocess
 from icsilib.data.video import write_mp4
 from icsilib.segmentation import experiments, settings
+from icsilib.segmentation.dataset import load_frames
 from icsilib.study.provenance import read_results
 
 from .drawn import write_drawn_dataset
@@ -100,8 +102,54 @@ def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained,
     assert "1 of 3 files could not be read whole" in result.output
     predicted = read_coco(tmp_path / "out" / "predictions.json")
     assert [image.frame_index for image in predicted.images] == [None, 0, 3, 6]
-    assert cv2.imread(str(tmp_path / "out" / "a.png")).shape == (48, 64, 3)
-    assert (tmp_path / "out" / "v.mp4" / "000006.png").exists()
+    assert predicted.images[3].model_dump()["picture"] == "pictures/v.mp4/000006.png"
+    assert all((tmp_path / "out" / image.model_dump()["picture"]).exists() for image in predicted.images)
+
+
+def test_predictions_name_what_was_seen_not_its_picture(trained, tmp_path):
+    """Two videos of one name stay two, and frames are loaded as they were, without the answer painted in."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (48, 64), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_mp4([image[:32, :32]] * 2, tmp_path / folder / "v.mp4")
+    files = [tmp_path / name for name in ("a.png", "one/v.mp4", "two/v.mp4")]
+    result = run("predict", *files, "--out", tmp_path / "out", "--weights", trained / "run" / "weights.safetensors")
+    assert result.exit_code == 0, result.output
+    frames = load_frames(tmp_path / "out" / "predictions.json", Preprocess(64, clip_limit=None))
+    assert [record.file_name for record in frames.records][:2] == ["../a.png", "frames/one/v.mp4/000000.png"]
+    assert [record.video_id for record in frames.records] == [None, "one/v.mp4", "two/v.mp4"]
+    np.testing.assert_array_equal(frames.images[0, 8:56], image)
+
+
+def test_photographs_are_not_replaced_by_pictures(trained, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    image, weights = tmp_path / "pictures" / "a.png", trained / "run" / "weights.safetensors"
+    cv2.imwrite(str(image), np.full((32, 32), 90, np.uint8))
+    content = image.read_bytes()
+    refused = run("predict", image, "--out", tmp_path, "--weights", weights)
+    assert refused.exit_code == 1
+    assert f"{image}: would be replaced" in refused.output
+    (tmp_path / "a.png").write_bytes(content)
+    refused = run("predict", tmp_path / "a.png", "--out", tmp_path, "--weights", weights)  # not asked about, but there
+    assert refused.exit_code == 1
+    assert image.read_bytes() == content
+    assert not (tmp_path / "predictions.json").exists()
+    image.unlink()
+    for _ in range(2):  # pictures of an earlier call are replaced
+        assert run("predict", tmp_path / "a.png", "--out", tmp_path, "--weights", weights).exit_code == 0
+    assert (tmp_path / "a.png").read_bytes() == content
+
+
+def test_a_video_is_segmented_beside_itself(trained, tmp_path):
+    write_mp4([np.full((32, 32), 90, np.uint8)], tmp_path / "v.mp4")
+    weights = trained / "run" / "weights.safetensors"
+    result = run("predict", tmp_path / "v.mp4", "--out", tmp_path, "--weights", weights)
+    assert result.exit_code == 0, result.output
+    (tmp_path / "frames" / "w.mp4").write_bytes((tmp_path / "v.mp4").read_bytes())
+    result = run("predict", tmp_path / "frames" / "w.mp4", "--out", tmp_path, "--weights", weights)
+    assert "w.mp4: would be replaced" in result.output
 
 
 def test_repeated_training_reports_every_seed(trained, tmp_path):
