@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
@@ -49,6 +50,7 @@ from icsilib.segmentation.widening import widened
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
 logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
+_VALIDATED = ("iou_oolemma", "iou_pipette", "tip_px_at_512")
 
 
 @dataclass
@@ -321,10 +323,10 @@ def _epoch_row(run: Run, steps: int, validation: Frames, seconds: float) -> dict
     row["waiting_for_data"] = round(run.sums["waited"] / run.sums["seconds"], 4)
     row["seconds"] = round(run.sums["seconds"], 2)
     table = frame_table(run.finished(), validation, run.fabric.device, size=validation.size)
-    means = table[["iou_oolemma", "iou_pipette", "tip_px"]].mean()
-    scale = 512 / validation.size
-    row |= {"iou_oolemma": means.iloc[0], "iou_pipette": means.iloc[1], "tip_px_at_512": means.iloc[2] * scale}
-    return row
+    table["tip_px_at_512"] = table["tip_px"] * (512 / validation.size)
+    means = table[list(_VALIDATED)].mean()
+    # None where no validation frame has the object: the checkpoint is JSON, which has no NaN.
+    return row | {name: None if np.isnan(mean) else mean for name, mean in means.items()}
 
 
 @contextmanager
@@ -341,18 +343,16 @@ def _bar(show: bool, done: int, total: int) -> Iterator[Callable[[Run], None]]:
         task = progress.add_task("first epoch", total=total, completed=done)
 
         def advance(run: Run) -> None:
-            last = run.log[-1] if run.log else None
-            text = (
-                "first epoch"
-                if last is None
-                else (
-                    f"loss {last['loss']:.3f} · IoU {last['iou_oolemma']:.3f} {last['iou_pipette']:.3f} · "
-                    f"tip {last['tip_px_at_512']:.1f} px"
-                )
-            )
+            text = _progress(run.log[-1]) if run.log else "first epoch"
             progress.update(task, completed=run.step, description=text)
 
         yield advance
+
+
+def _progress(row: dict[str, Any]) -> str:
+    """Loss and validation of a row of the log; a dash where no validation frame has the object."""
+    oolemma, pipette, tip = ("–" if row[name] is None else f"{row[name]:.3g}" for name in _VALIDATED)
+    return f"loss {row['loss']:.3f} · IoU {oolemma} {pipette} · tip {tip} px"
 
 
 def _save(run: Run) -> None:

@@ -2,6 +2,7 @@ import csv
 import multiprocessing
 import signal
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -102,6 +103,15 @@ def test_training_learns_and_logs(frames, tmp_path):
     assert all(0.5 <= float(row["friction"]) < 1 for row in log)
     assert all(0 <= float(row["waiting_for_data"]) < 1 for row in log)
     assert float(log[-1]["tips"]) <= 3
+
+
+def test_validation_frames_without_an_object_leave_its_score_open(frames, tmp_path):
+    first, validation = frames
+    bare = replace(validation, tips=np.full_like(validation.tips, np.nan), outlines=[([], [])] * len(validation))
+    train(TINY.with_(epochs=1), first, bare, tmp_path, accelerator="cpu")  # with the bar, which shows the scores
+    scores = ["iou_oolemma", "iou_pipette", "tip_px_at_512"]
+    assert [rows(tmp_path)[0][name] for name in scores] == ["", "", ""]
+    assert read_log([TINY], tmp_path)[scores].isna().all(axis=None)
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(frames, tmp_path, monkeypatch):
