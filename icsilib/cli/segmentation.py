@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from icsilib.data.preprocess import Preprocess
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.dataset import Frames
+    from icsilib.segmentation.evaluation import Score
     from icsilib.study.provenance import Results
 
 segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper A's segmentation model.")
@@ -89,9 +90,7 @@ def evaluate(
     scores = model_table(segmenter, frames)
     typer.echo(f"{data}, {part}: " + ", ".join(f"{count} {what}" for what, count in describe(frames).items()))
     for label, column in (("IoU, oolemma", "iou_oolemma"), ("IoU, pipette", "iou_pipette"), ("tip, px", "tip_px")):
-        one = summarise(scores, column)
-        spread = "({:.4g} to {:.4g})".format(*one.interval) if one.videos > 1 else "(no interval: one video)"
-        typer.echo(f"{label:13} {one.mean:.4g} {spread}, SD {one.sd:.3g}, {one.n} frames")
+        typer.echo(f"{label:13} {_told(summarise(scores, column))}")
     auc = presence_auc(scores)
     told = f"AUC {auc:.3f}" if auc == auc else "not known, the frames are all with a tip or all without"
     typer.echo(f"confidence tells frames with a tip from frames without: {told}")
@@ -99,6 +98,13 @@ def evaluate(
         write_text_atomic(table, scores.to_csv(index=False))
     if results is not None:
         _write_scores(results, segmenter, scores, data, part, str(origin))
+
+
+def _told(score: "Score") -> str:
+    if not score.n:
+        return "no frame has one"
+    spread = "({:.4g} to {:.4g})".format(*score.interval) if score.interval else "(no interval: one video)"
+    return f"{score.mean:.4g} {spread}, SD {score.sd:.3g}, {score.n} frames"
 
 
 def _write_scores(

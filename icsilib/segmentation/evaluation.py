@@ -169,15 +169,16 @@ class Score:
     n: int  # frames scored
     left_out: int  # frames whose truth lacks the object
     videos: int
-    interval: tuple[float, float]  # 95 %, of the mean, by resampling whole videos
+    interval: tuple[float, float] | None  # 95 %, of the mean, by resampling whole videos; None below two of them
 
 
 def summarise(table: pd.DataFrame, column: str, resamples: int = 2000, seed: int = 0) -> Score:
-    """Mean, SD and 95 % interval of `column`. Frames of a video are near-copies, so the interval draws videos."""
+    """Mean, SD and 95 % interval of `column`. Frames of a video are near-copies, so the interval draws videos.
+
+    Of one video there is no interval, which would have no width; where no frame is scored the statistics are NaN.
+    """
     scored = table.dropna(subset=[column])
     by_video = scored.groupby("video_id")[column].agg(["sum", "count"])
-    drawn = draw_counts(np.random.default_rng(seed), len(by_video), resamples)
-    means = (drawn @ by_video["sum"].to_numpy()) / (drawn @ by_video["count"].to_numpy())
     values = scored[column]
     return Score(
         mean=float(values.mean()),
@@ -186,8 +187,14 @@ def summarise(table: pd.DataFrame, column: str, resamples: int = 2000, seed: int
         n=len(values),
         left_out=len(table) - len(values),
         videos=len(by_video),
-        interval=percentile_interval(means),
+        interval=_interval(by_video, resamples, seed) if len(by_video) > 1 else None,
     )
+
+
+def _interval(by_video: pd.DataFrame, resamples: int, seed: int) -> tuple[float, float]:
+    drawn = draw_counts(np.random.default_rng(seed), len(by_video), resamples)
+    means = (drawn @ by_video["sum"].to_numpy()) / (drawn @ by_video["count"].to_numpy())
+    return percentile_interval(means)
 
 
 def by_group(table: pd.DataFrame, group: str) -> pd.DataFrame:

@@ -16,7 +16,8 @@ UNITS = {"oolemma.iou": "IoU", "pipette.iou": "IoU", "tip": "px at 512", "tip.um
 def add_scores(results: Results, table: pd.DataFrame, data: str, prefix: str = "") -> None:
     """Add mean, SD, median and number left out of each measure of a frame table, every key after `prefix`.
 
-    Intervals are 95 %, by resampling whole videos. `iou` is the mean of both classes of each frame that has both.
+    Intervals are 95 %, by resampling whole videos, and left out where fewer than two have the object. `iou` is the
+    mean of both classes of each frame that has both.
     """
     both = table.assign(iou_both=table[["iou_oolemma", "iou_pipette"]].mean(axis=1, skipna=False))
     for name, column in {**NAMES, "iou": "iou_both"}.items():
@@ -57,8 +58,10 @@ def add_needles(results: Results, table: pd.DataFrame, folder: Path | str) -> No
 
 def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None:
     about = {"unit": unit, "n": score.n, "n_of": "frames", "data": data}
-    method = f"mean over frames; interval from {score.videos} resampled videos"
-    results.add(f"{key}.mean", score.mean, interval=score.interval, level=0.95, method=method, **about)
+    many = score.interval is not None
+    method = f"interval from {score.videos} resampled videos" if many else f"no interval, videos: {score.videos}"
+    spread = {"interval": score.interval, "level": 0.95 if many else None}
+    results.add(f"{key}.mean", score.mean, method=f"mean over frames; {method}", **spread, **about)
     results.add(f"{key}.sd", score.sd, method="over frames", **about)
     results.add(f"{key}.median", score.median, method="over frames", **about)
     results.add(f"{key}.left_out", score.left_out, n_of="frames", data=data, method="truth lacks the object")

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from icsilib.cli import app
-from icsilib.data.annotations import read_coco
+from icsilib.data.annotations import NEEDLE, read_coco
 from icsilib.data.preprocess import Preprocess
 from icsilib.data.video import write_mp4
 from icsilib.segmentation import experiments, settings
@@ -60,6 +60,18 @@ def test_evaluation_prints_and_writes_scores(trained, tmp_path):
     assert values["tip.mean"].n == 2
     assert values["pipette.iou.left_out"].value == 1
     assert {"oolemma.iou.mean", "oolemma.iou.sd", "iou.mean", "tip.sd", "inference.ms"} <= set(values)
+
+
+def test_frames_without_a_tip_are_evaluated(trained, tmp_path):
+    content = json.loads((trained / "annotations.json").read_text())
+    content["annotations"] = [label for label in content["annotations"] if label["category_id"] != NEEDLE.id]
+    (trained / "tipless.json").write_text(json.dumps(content))
+    weights, files = trained / "run" / "weights.safetensors", ("--results", tmp_path / "r.json", "--origin", "drawn")
+    result = run("evaluate", trained / "tipless.json", "--weights", weights, *files)
+    assert result.exit_code == 0, result.output
+    assert "tip, px       no frame has one" in result.output
+    assert "(no interval: one video)" in result.output
+    assert read_results(tmp_path / "r.json").values["tip.mean"].n == 0
 
 
 def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):

@@ -115,6 +115,14 @@ def test_interval_resamples_videos():
     assert high - low == pytest.approx(2 * 1.96 * means.std() / np.sqrt(10), rel=0.15)
 
 
+def test_one_video_has_no_interval_and_none_has_no_score():
+    table = pd.DataFrame({"video_id": ["a", "a"], "x": [1.0, 3.0], "y": [np.nan, np.nan]})
+    one, none = summarise(table, "x"), summarise(table, "y")
+    assert (one.mean, one.videos, one.interval) == (2, 1, None)
+    assert (none.n, none.left_out, none.videos, none.interval) == (0, 2, 0, None)
+    assert np.isnan([none.mean, none.sd, none.median]).all()
+
+
 def test_groups_and_worst_frames():
     table = pd.DataFrame(
         {

@@ -44,6 +44,12 @@ def test_the_mean_of_both_classes_counts_frames_that_have_both(results):
     assert (both.value, both.n, both.data) == (pytest.approx((0.85 + 0.9) / 2), 2, "phantom")
 
 
+def test_scores_of_one_video_have_no_interval(results):
+    tip, oolemma = (results.values[f"x.{name}.mean"] for name in ("tip", "oolemma.iou"))
+    assert (tip.interval, tip.level, tip.method) == (None, None, "mean over frames; no interval, videos: 1")
+    assert (oolemma.level, oolemma.method) == (0.95, "mean over frames; interval from 2 resampled videos")
+
+
 def test_speed_says_how_it_was_measured(results):
     add_speed(results, Speed(12.5, 20, 3.5, 2))
     assert results.values["inference.ms"].value == 12.5
