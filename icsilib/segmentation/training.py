@@ -9,6 +9,7 @@ seed, epoch and frame (`icsilib.checkpoints.generator`), and everything else is 
 seed therefore gives the same weights, bit by bit, however often the run was stopped.
 """
 
+import hashlib
 import logging
 import math
 import time
@@ -60,13 +61,13 @@ class Run:
     settings: Settings
     seed: int
     out: Path
+    about: dict[str, Any]  # what tells the run from others (`_about`)
     fabric: Fabric
     network: NestedUNet
     wrapped: nn.Module  # the network as Fabric (and, when asked, the compiler) runs it
     optimizer: DiffGrad
     update: Callable[[], Any]  # the optimiser's step as Fabric runs it
     average: AveragedModel | None
-    start: str | None  # SHA-256 of the weights that the run began with; None for random ones
     step: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)  # over the steps of the epoch so far
@@ -74,9 +75,7 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Everything that a checkpoint holds."""
         return {
-            "settings": as_record(self.settings),
-            "seed": self.seed,
-            "start": self.start,
+            **self.about,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -106,12 +105,14 @@ def train(
 
     `start_from` is a file of weights to begin with instead of random ones; the network must have its shapes or those
     of a wider one (`widened`), and may see another input size. Raises `NonFiniteLossError` where the loss is not
-    finite, `CheckpointError` where `out` holds another run, and `ValueError` for weights of another network.
+    finite, `CheckpointError` where `out` holds a run, finished or not, of other settings, seed, beginning, number of
+    devices or frames, and `ValueError` for weights of another network.
     """
     out = Path(out)
-    if (out / WEIGHTS).exists():
+    about = _about(settings, seed, devices, start_from) | {"frames": _digest(training, validation)}
+    if _is_finished(out, about):
         return out / WEIGHTS
-    run = _start(settings, out, seed, accelerator, devices, start_from)
+    run = _start(settings, out, about, accelerator, start_from)
     steps_per_epoch = math.ceil(len(training) / (settings.batch_size * run.fabric.world_size))
     total = settings.epochs * steps_per_epoch
     loader = iter(_loader(run, training, steps_per_epoch, total))
@@ -148,12 +149,12 @@ def train_stages(
     `frames(preprocess, part)` gives a part of the split as a stage preprocesses it, with `views=` for a stage on
     close-ups: `load_frames` with the data filled in. The last stage's run is `out` itself, an earlier one's the folder
     of its profile's name in it; the first begins with `start_from`, or with the shipped weights where its settings say
-    so; `how` goes to `train`. Finished stages are not repeated.
+    so; `how` goes to `train`, which says what it raises. Finished stages are not repeated, nor their frames loaded.
     """
     if start_from is None and stages[0].after == SHIPPED:
         start_from = REFERENCE
     for settings, run in _runs(stages, out):
-        if not (run / WEIGHTS).exists():
+        if not _is_finished(run, _about(settings, seed, how.get("devices", 1), start_from)):
             views = {"views": training_closeups} if settings.closeups else {}
             training, validation = (frames(settings.preprocess, part, **views) for part in ("train", "validation"))
             train(settings, training, validation, run, seed, start_from=start_from, **how)
@@ -174,10 +175,43 @@ def _runs(stages: Sequence[Settings], out: Path | str) -> list[tuple[Settings, P
     return [(each, Path(out) if each is stages[-1] else Path(out) / each.profile) for each in stages]
 
 
+def _about(settings: Settings, seed: int, devices: int, start_from: Path | str | None) -> dict[str, Any]:
+    """What tells a run from others beside its frames; `start` is the SHA-256 of the weights that it began with."""
+    start = None if start_from is None else sha256_of(start_from)
+    return {"settings": as_record(settings), "seed": seed, "start": start, "devices": devices}
+
+
+def _digest(*parts: Frames) -> str:
+    """SHA-256 of all that training sees of the frames."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for values in (part.images, part.masks, part.tips):
+            digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def _is_finished(out: Path, about: dict[str, Any]) -> bool:
+    """Whether `out` holds the run's finished weights; raises `CheckpointError` where it holds another run."""
+    if (out / CHECKPOINT).exists():
+        _check_same(out / CHECKPOINT, load_checkpoint(out / CHECKPOINT), about)
+    if not (out / WEIGHTS).exists():
+        return False
+    _check_same(out / WEIGHTS, {"settings": as_record(load(out / WEIGHTS).settings)}, about)
+    return True
+
+
+def _check_same(file: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
+    """Raise `CheckpointError` where the file says of its run what is not so of this one."""
+    other = [name for name, value in about.items() if found.get(name, value) != value]
+    if other:
+        raise CheckpointError(f"{file}: is of a run with other {', '.join(other)}; choose another folder")
+
+
 def _start(
-    settings: Settings, out: Path, seed: int, accelerator: str, devices: int, start_from: Path | str | None = None
+    settings: Settings, out: Path, about: dict[str, Any], accelerator: str, start_from: Path | str | None
 ) -> Run:
     """A new run, or the one that `out` holds."""
+    seed, devices = about["seed"], about["devices"]
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=resolve_precision(settings, accelerator))
     fabric.launch()
     network = begun(settings, seed, start_from)
@@ -190,8 +224,7 @@ def _start(
         average = AveragedModel(network, fabric.device, multi_avg_fn=mean, use_buffers=True)
     runs: Any = torch.compile(network) if settings.compile else network
     wrapped, stepper = fabric.setup(runs, optimizer)
-    start = None if start_from is None else sha256_of(start_from)
-    run = Run(settings, seed, out, fabric, network, wrapped, optimizer, stepper.step, average, start)
+    run = Run(settings, seed, out, about, fabric, network, wrapped, optimizer, stepper.step, average)
     if (out / CHECKPOINT).exists():
         _restore(run, load_checkpoint(out / CHECKPOINT))
     return run
@@ -218,10 +251,6 @@ def interpolate(network: nn.Module, start: dict[str, Tensor], share: float) -> N
 
 
 def _restore(run: Run, state: dict[str, Any]) -> None:
-    if (state["settings"], state["seed"], state["start"]) != (as_record(run.settings), run.seed, run.start):
-        raise CheckpointError(
-            f"{run.out / CHECKPOINT}: is of other settings or another seed or beginning; choose another folder"
-        )
     run.network.load_state_dict(state["model"])
     run.optimizer.load_state_dict(state["optimizer"])
     if run.average is not None:

@@ -1,5 +1,6 @@
 import csv
 import multiprocessing
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -129,16 +130,44 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(fram
     assert train(TINY, *frames, tmp_path, accelerator="cpu", progress=False).exists()
 
 
-def test_a_folder_of_another_run_is_refused(frames, tmp_path):
-    train(TINY.with_(epochs=1), *frames, tmp_path, accelerator="cpu", progress=False)
-    (tmp_path / "weights.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="other settings or another seed"):
-        train(TINY, *frames, tmp_path, seed=1, accelerator="cpu", progress=False)
+@pytest.fixture(scope="module")
+def finished(frames, tmp_path_factory):
+    """Folder of a finished run of one epoch."""
+    return train(TINY.with_(epochs=1), *frames, tmp_path_factory.mktemp("finished"), accelerator="cpu").parent
 
 
-def test_finished_work_is_returned_at_once(frames, tmp_path):
-    (tmp_path / "weights.safetensors").write_bytes(b"")
-    assert train(TINY, *frames, tmp_path) == tmp_path / "weights.safetensors"
+OTHERS = {
+    "settings": {"settings": TINY.with_(epochs=2)},
+    "seed": {"seed": 1},
+    "devices": {"devices": 2},
+    "start": {"start_from": REFERENCE},
+    "frames": {"reverse": True},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("done", [True, False])
+def test_a_folder_of_another_run_is_refused(frames, finished, tmp_path, other, done):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    if not done:
+        (tmp_path / "weights.safetensors").unlink()
+    how = {"settings": TINY.with_(epochs=1), "accelerator": "cpu", "progress": False} | OTHERS[other]
+    training, validation = frames[:: -1 if how.pop("reverse", False) else 1]
+    with pytest.raises(CheckpointError, match=f"is of a run with other {other}; choose another folder"):
+        train(training=training, validation=validation, out=tmp_path, **how)
+
+
+def test_weights_alone_of_other_settings_are_refused(frames, finished, tmp_path):
+    shutil.copy(finished / "weights.safetensors", tmp_path)
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: is of a run with other settings"):
+        train(TINY.with_(epochs=2), *frames, tmp_path)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train_stages([TINY.with_(epochs=2)], lambda *_: pytest.fail("frames are not needed"), tmp_path)
+
+
+def test_finished_work_is_returned_at_once(frames, finished, monkeypatch):
+    monkeypatch.setattr(training, "_start", lambda *_: pytest.fail("began again"))
+    assert train(TINY.with_(epochs=1), *frames, finished) == finished / "weights.safetensors"
 
 
 def test_learning_rate_rises_then_falls_along_a_cosine():
