@@ -19,6 +19,7 @@ from torch import Tensor
 
 from icsilib.checkpoints import generator
 from icsilib.data.annotations import (
+    ICSI_CATEGORIES,
     NEEDLE,
     OOLEMMA,
     SUCTION_PIPETTE,
@@ -116,10 +117,11 @@ def load_frames(
 
     `split` is the split's file, by default `split.json` beside the annotations; `views` what is shown of each frame.
     Raises `AnnotationError` for a frame that cannot be read, and for one that several people labelled unless
-    `annotator` says whose labels to take.
+    `annotator` says whose labels to take; for a file that numbers its categories otherwise than the study, too.
     """
     path = Path(annotations)
     dataset = read_coco(path)
+    _check_categories(path, dataset)
     images = dataset.images
     if part is not None:
         chosen = set(read_split(split or path.parent / "split.json", dataset).of(dataset)[part])
@@ -135,6 +137,18 @@ def load_frames(
     pixels, masks, tips = (np.stack(values) for values in zip(*samples, strict=True))
     um_per_px = np.array(scales, float)
     return Frames(pixels, masks, tips, list(outlines), records, um_per_px, path.parent)
+
+
+def _check_categories(path: Path, dataset: Dataset) -> None:
+    """Raise `AnnotationError` where an id or a name of the study's categories stands for another."""
+    ours = {(category.id, category.name) for category in ICSI_CATEGORIES}
+    ids, names = zip(*ours, strict=True)
+    for each in dataset.categories:
+        if (each.id in ids or each.name in names) and (each.id, each.name) not in ours:
+            known = ", ".join(f"{id} {name}" for id, name in sorted(ours))
+            raise AnnotationError(
+                f"{path}: category {each.id} is {each.name!r}, but the study has {known}; run icsi data convert on it"
+            )
 
 
 def _labels(path: Path, dataset: Dataset, annotator: str | None) -> dict[int, list[Annotation]]:

@@ -88,3 +88,22 @@ def test_labels_of_several_people_need_a_choice(annotations):
     with pytest.raises(AnnotationError, match="image 1 has labels of several annotators or rounds; name one"):
         load_frames(annotations, Preprocess(32))
     assert load_frames(annotations, Preprocess(32), annotator="E1").outlines[0][1] == []
+
+
+@pytest.mark.parametrize(("names", "wrong"), [(("suction_pipette", "oolemma"), 1), (("oolemma", "zona"), 2)])
+def test_categories_numbered_otherwise_are_refused(annotations, names, wrong):
+    content = json.loads(annotations.read_text())
+    for category, name in zip(content["categories"], names, strict=False):
+        category["name"] = name
+    annotations.write_text(json.dumps(content))
+    with pytest.raises(
+        AnnotationError, match=f"category {wrong} is '.*1 oolemma, 2 suction_pipette.*icsi data convert"
+    ):
+        load_frames(annotations, Preprocess(32))
+
+
+def test_categories_beside_the_studys_are_no_matter(annotations):
+    content = json.loads(annotations.read_text())
+    content["categories"].append({"id": 9, "name": "zona"})
+    annotations.write_text(json.dumps(content))
+    assert len(load_frames(annotations, Preprocess(32))) == 12
