@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.dataset import Frames
     from icsilib.segmentation.evaluation import Score
+    from icsilib.segmentation.settings import Settings
     from icsilib.study.provenance import Results
 
 segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper A's segmentation model.")
@@ -47,12 +48,11 @@ def train(
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
     from icsilib.checkpoints import CheckpointError, NonFiniteLossError
     from icsilib.segmentation import WeightsError
-    from icsilib.segmentation.settings import PROFILES, stages
     from icsilib.segmentation.training import train_stages
 
-    if profile not in PROFILES:
-        fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
-    chosen = stages(profile) if start_from is None else [PROFILES[profile]]
+    chosen = _stages(profile)
+    if start_from is not None:
+        chosen = chosen[-1:]
     if epochs is not None:
         chosen[-1] = chosen[-1].with_(epochs=epochs)
     frames = partial(_frames, data)
@@ -169,12 +169,11 @@ def repeat(
     """Train one profile with several seeds on the same data, and score every one on the test videos."""
     from icsilib.files import sha256_of
     from icsilib.segmentation.evaluation import frame_table
-    from icsilib.segmentation.settings import stages
     from icsilib.segmentation.training import read_log, train_stages
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import add_scores
 
-    chosen = stages(profile)
+    chosen = _stages(profile)
     test = _frames(data, chosen[-1].preprocess, "test")
     collected = Results(f"segmentation_{profile}", profile, None)
     collected.data["icsi-training"] = sha256_of(_annotations(data))
@@ -292,21 +291,27 @@ def benchmark(
 
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.evaluation import speed
-    from icsilib.segmentation.settings import PROFILES
     from icsilib.study.provenance import hardware
 
     if profile is None:
         segmenter = _segmenter(weights)
-    elif profile in PROFILES:
-        model = PROFILES[profile].build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        segmenter = Segmenter(model, PROFILES[profile], {})
     else:
-        fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
+        settings = _stages(profile)[-1]
+        model = settings.build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        segmenter = Segmenter(model, settings, {})
     one = speed(_with_engine(segmenter, engine), frames)
     typer.echo(
         f"{engine}, {segmenter.settings.size} px, batch 1: {one.milliseconds:.1f} ms a frame (median of {one.frames}), "
         f"{one.gflop:.1f} GFLOP, {hardware()['processor']}, {one.threads} threads"
     )
+
+
+def _stages(profile: str) -> "list[Settings]":
+    from icsilib.segmentation.settings import PROFILES, stages
+
+    if profile not in PROFILES:
+        fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
+    return stages(profile)
 
 
 def _means(results: "Results", prefix: str) -> str:

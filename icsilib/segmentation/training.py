@@ -45,7 +45,7 @@ from icsilib.segmentation.losses import Target, total_loss
 from icsilib.segmentation.nested_unet import NestedUNet
 from icsilib.segmentation.optim import DiffGrad
 from icsilib.segmentation.settings import SHIPPED, Settings, as_record
-from icsilib.segmentation.weights import REFERENCE, load, save_weights
+from icsilib.segmentation.weights import REFERENCE, load, save_weights, weights_file
 from icsilib.segmentation.widening import widened
 
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
@@ -177,7 +177,7 @@ def _runs(stages: Sequence[Settings], out: Path | str) -> list[tuple[Settings, P
 
 def _about(settings: Settings, seed: int, devices: int, start_from: Path | str | None) -> dict[str, Any]:
     """What tells a run from others beside its frames; `start` is the SHA-256 of the weights that it began with."""
-    start = None if start_from is None else sha256_of(start_from)
+    start = None if start_from is None else sha256_of(weights_file(start_from))
     return {"settings": as_record(settings), "seed": seed, "start": start, "devices": devices}
 
 

@@ -183,8 +183,10 @@ def _to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:
 def load(path: Path | str = REFERENCE) -> Segmenter:
     """The reference model of this study, or the model of another file of weights, ready for use on the CPU.
 
-    The reference model looks twice (`Segmenter.with_second_look`), others once.
+    The reference model looks twice (`Segmenter.with_second_look`), others once. Raises `WeightsError` where there is no
+    file, or another.
     """
+    path = weights_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -192,14 +194,22 @@ def load(path: Path | str = REFERENCE) -> Segmenter:
         settings = from_record(json.loads(metadata["settings"]))
         model = settings.build()
         model.load_state_dict({name: tensor.to(model.state_dict()[name].dtype) for name, tensor in tensors.items()})
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file; train a model, or check the path") from None
     except (SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path}: not weights of this study's segmentation model ({error})") from None
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     segmenter = Segmenter(model.eval(), settings, json.loads(metadata.get("training", "{}")))
-    return segmenter.with_second_look() if Path(path) == REFERENCE else segmenter
+    return segmenter.with_second_look() if path.resolve() == REFERENCE.resolve() else segmenter
+
+
+def weights_file(path: Path | str) -> Path:
+    """The path of a file; raises `WeightsError` where there is none."""
+    path = Path(path)
+    if path.is_dir():
+        raise WeightsError(f"{path}: is a folder; name the file in it, such as {path / 'weights.safetensors'}")
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; train a model, or check the path")
+    return path
 
 
 def save_weights(model: nn.Module, settings: Settings, path: Path | str, half: bool = False, **training: Any) -> None:

@@ -191,6 +191,12 @@ def test_ablation_runs_every_variant_once_a_seed(trained, tmp_path):
     ("words", "message"),
     [
         (("train", "{data}", "--out", "{out}", "--profile", "fast"), "profile 'fast': choose paper"),
+        (
+            ("repeat", "{data}", "--runs", "{out}", "--results", "r", "--profile", "fast"),
+            "profile 'fast': choose paper",
+        ),
+        (("evaluate", "{data}", "--weights", "{data}/run"), "run: is a folder; name the file in it"),
+        (("train", "{data}", "--out", "{out}", "--start-from", "none.safetensors"), "none.safetensors: no such file"),
         (("evaluate", "{data}", "--part", "half"), "part 'half': choose train"),
         (("evaluate", "{data}", "--results", "{out}/r.json"), "say with --origin what the frames are"),
         (("evaluate", "{data}", "--weights", "none.safetensors"), "none.safetensors: no such file"),

@@ -96,9 +96,7 @@ def test_categories_numbered_otherwise_are_refused(annotations, names, wrong):
     for category, name in zip(content["categories"], names, strict=False):
         category["name"] = name
     annotations.write_text(json.dumps(content))
-    with pytest.raises(
-        AnnotationError, match=f"category {wrong} is '.*1 oolemma, 2 suction_pipette.*icsi data convert"
-    ):
+    with pytest.raises(AnnotationError, match=f"category {wrong} is '.*1 oolemma, 2 suction_.*icsi data convert"):
         load_frames(annotations, Preprocess(32))
 
 

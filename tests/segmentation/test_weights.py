@@ -116,3 +116,8 @@ def test_what_an_outline_surrounds_belongs_to_it():
     filled[2:15, 3:20] = True
     assert np.array_equal(largest_regions(masks)[0], filled)
     assert not largest_regions(masks)[1].any()
+
+
+def test_the_shipped_model_looks_twice_by_whatever_path(monkeypatch):
+    monkeypatch.chdir(REFERENCE.parent)
+    assert load(REFERENCE.name).second is not None
