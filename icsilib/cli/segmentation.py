@@ -136,6 +136,7 @@ def ablate(
     """Train and test every variant of the model's open choices, at the scale of the `ablation` settings."""
     from rich.console import Console
 
+    from icsilib.checkpoints import CheckpointError
     from icsilib.files import sha256_of
     from icsilib.segmentation.experiments import ABLATION, VARIANTS, run_ablation
     from icsilib.segmentation.settings import as_record
@@ -151,11 +152,14 @@ def ablate(
     collected = Results("segmentation_ablation", "ablation", None, settings=as_record(ABLATION))
     collected.data["icsi-training"] = sha256_of(_annotations(data))
     rows, console = [], Console()
-    for row in run_ablation(ABLATION, parts, runs, range(seeds)):
-        rows.append(row)
-        collected.add_table("runs", rows)
-        collected.write(results)
-        console.print(f"{len(rows)} of {len(VARIANTS) * seeds}: {row}")
+    try:
+        for row in run_ablation(ABLATION, parts, runs, range(seeds)):
+            rows.append(row)
+            collected.add_table("runs", rows)
+            collected.write(results)
+            console.print(f"{len(rows)} of {len(VARIANTS) * seeds}: {row}")
+    except CheckpointError as error:
+        fail(error)
 
 
 @segment.command("repeat")
@@ -167,6 +171,7 @@ def repeat(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings, with seeds 0, 1, …")] = 3,
 ) -> None:
     """Train one profile with several seeds on the same data, and score every one on the test videos."""
+    from icsilib.checkpoints import CheckpointError
     from icsilib.files import sha256_of
     from icsilib.segmentation.evaluation import frame_table
     from icsilib.segmentation.training import read_log, train_stages
@@ -178,7 +183,10 @@ def repeat(
     collected = Results(f"segmentation_{profile}", profile, None)
     collected.data["icsi-training"] = sha256_of(_annotations(data))
     for seed in range(seeds):
-        weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed)
+        try:
+            weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed)
+        except CheckpointError as error:
+            fail(error)
         seconds = read_log(chosen, runs / f"seed{seed}")["seconds"].sum()
         add_scores(collected, frame_table(_segmenter(weights).model, test), "phantom", f"seed{seed}.")
         collected.add(f"seed{seed}.training.seconds", seconds, unit="s", method="steps, validation left out")

@@ -170,6 +170,11 @@ def test_repeated_training_reports_every_seed(trained, tmp_path):
         result = run("repeat", trained, "--runs", tmp_path, "--results", tmp_path / "r.json", "--seeds", "2")
     assert result.exit_code == 0, result.output
     assert {"seed0.tip.mean", "seed1.tip.mean"} <= set(read_results(tmp_path / "r.json").values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL.with_(epochs=3))
+        refused = run("repeat", trained, "--runs", tmp_path, "--results", tmp_path / "r.json", "--seeds", "2")
+    assert refused.exit_code == 1
+    assert "is of a run with other settings" in refused.output
 
 
 def test_ablation_runs_every_variant_once_a_seed(trained, tmp_path):
@@ -180,6 +185,9 @@ def test_ablation_runs_every_variant_once_a_seed(trained, tmp_path):
         assert run(*words).exit_code == 0
         stamp = (tmp_path / "runs" / "CLAHE-off-1" / "weights.safetensors").stat().st_mtime_ns
         assert run(*words).exit_code == 0  # nothing is trained twice
+        patch.setattr(experiments, "ABLATION", SMALL.with_(epochs=2))
+        refused = run(*words)
+    assert "is of a run with other settings" in refused.output
     assert (tmp_path / "runs" / "CLAHE-off-1" / "weights.safetensors").stat().st_mtime_ns == stamp
     rows = json.loads((tmp_path / "r.json").read_text())["tables"]["runs"]
     assert [(row["factor"], row["seed"]) for row in rows] == [
