@@ -13,8 +13,8 @@ def read_grey(path: Path | str) -> NDArray[np.uint8]:
     """An image file as grey (H, W) of 8 bits, turned upright as its EXIF record says.
 
     Cameras of 10 to 16 bits are brought to 8 by the bits that the brightest pixel uses: a plain division by 256 would
-    leave a 12-bit photograph with 16 grey levels. Raises `AnnotationError` naming the file where it is no image, or
-    ends before its last pixel.
+    leave a 12-bit photograph with 16 grey levels. Raises `AnnotationError` naming the file where it is no image, is
+    several, or ends before its last pixel.
     """
     return _read(path, cv2.IMREAD_GRAYSCALE)
 
@@ -33,6 +33,8 @@ def _read(path: Path | str, channels: int) -> NDArray[np.uint8]:
     image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | channels)
     if image is None:
         raise AnnotationError(f"{path}: no image that OpenCV can read; convert it to PNG (a video to MP4)")
+    if (pages := cv2.imcount(str(path))) > 1:  # of which OpenCV reads the first alone
+        raise AnnotationError(f"{path}: holds {pages} images; save each as a file of its own")
     if not np.issubdtype(image.dtype, np.unsignedinteger):
         raise AnnotationError(f"{path}: pixels are {image.dtype}, not whole numbers; save it with 8 or 16 bits")
     shift = max(int(image.max()).bit_length() - 8, 0)

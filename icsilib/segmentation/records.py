@@ -42,7 +42,8 @@ def annotations_of(
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
         large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= smallest_px]
         if large:
-            polygons = mask_to_polygons(np.isin(labels, large), tolerance=0.5)
+            region = np.isin(labels, large)
+            polygons = mask_to_polygons(region, tolerance=0.5) or mask_to_polygons(region)  # as it is where thin
             found.append(polygon_annotation(first_id + len(found), image_id, category, polygons, annotator="model"))
     if prediction.confidence >= minimum_confidence:
         tip = tip_annotation(first_id + len(found), image_id, prediction.tip.tolist(), annotator="model")

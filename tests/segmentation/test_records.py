@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -26,6 +29,14 @@ def test_masks_come_back_from_their_polygons_without_specks():
     assert needle.model_extra["score"] == 0.8
 
 
+def test_a_region_one_pixel_thin_keeps_its_outline():
+    thin = prediction().masks.copy()
+    thin[0] = False
+    thin[0, 10, 5:40] = True
+    oolemma, *_ = annotations_of(replace(prediction(), masks=thin), image_id=1, first_id=1, minimum_confidence=0.5)
+    np.testing.assert_array_equal(mask_of(oolemma, 40, 60), thin[0])
+
+
 def test_a_tip_without_confidence_is_left_out():
     found = annotations_of(prediction(0.3), image_id=1, first_id=1, minimum_confidence=0.5)
     assert NEEDLE.id not in {a.category_id for a in found}
@@ -43,3 +54,9 @@ def test_what_is_no_image_is_refused(tmp_path):
     (tmp_path / "a.png").write_text("text")
     with pytest.raises(AnnotationError, match=r"a\.png: no image that OpenCV can read"):
         list(read_source(tmp_path / "a.png"))
+
+
+def test_a_file_of_several_images_is_refused(tmp_path):
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [np.zeros((8, 8), np.uint8)] * 2)
+    with pytest.raises(AnnotationError, match=r"a\.tif: holds 2 images; save each as a file of its own"):
+        list(read_source(tmp_path / "a.tif"))
