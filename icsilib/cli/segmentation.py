@@ -294,7 +294,10 @@ def benchmark(
     frames: Annotated[int, typer.Option(min=1, help="Frames to time.")] = 30,
     profile: Annotated[str | None, typer.Option(help="Time an untrained model of this profile instead.")] = None,
 ) -> None:
-    """Milliseconds a frame at batch 1, after warming up, without preprocessing; and operations a frame."""
+    """Milliseconds and operations a frame at batch 1, after warming up, without preprocessing.
+
+    Of a model that looks twice, a line for each network: the second's is of one close-up, of which a frame has several.
+    """
     import torch
 
     from icsilib.segmentation import Segmenter
@@ -305,13 +308,16 @@ def benchmark(
         segmenter = _segmenter(weights)
     else:
         settings = _stages(profile)[-1]
-        model = settings.build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        segmenter = Segmenter(model, settings, {})
-    one = speed(_with_engine(segmenter, engine), frames)
-    typer.echo(
-        f"{engine}, {segmenter.settings.size} px, batch 1: {one.milliseconds:.1f} ms a frame (median of {one.frames}), "
-        f"{one.gflop:.1f} GFLOP, {hardware()['processor']}, {one.threads} threads"
-    )
+        network = settings.build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        segmenter = Segmenter(network, settings, {})
+    segmenter = _with_engine(segmenter, engine)
+    for look, what, model in (("first", "frame", segmenter), ("second", "close-up", segmenter.second)):
+        if model is not None:
+            one = speed(model, frames)
+            typer.echo(
+                f"{look} look, {engine}, {model.settings.size} px, batch 1: {one.milliseconds:.1f} ms a {what} "
+                f"(median of {one.frames}), {one.gflop:.1f} GFLOP, {hardware()['processor']}, {one.threads} threads"
+            )
 
 
 def _stages(profile: str) -> "list[Settings]":

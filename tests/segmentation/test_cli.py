@@ -220,4 +220,12 @@ def test_mistakes_get_one_line(trained, tmp_path, words, message):
 
 def test_benchmark_of_a_profile():
     result = run("benchmark", "--profile", "quick", "--frames", "2")
-    assert f"{settings.PROFILES['quick'].size} px, batch 1" in result.output
+    assert f"first look, torch, {settings.PROFILES['quick'].size} px, batch 1" in result.output
+    assert "second look" not in result.output
+
+
+def test_benchmark_times_both_looks_of_the_shipped_model():
+    first, second = run("benchmark", "--frames", "1").output.splitlines()
+    assert f"first look, torch, {settings.PROFILES['standard'].size} px, batch 1" in first
+    assert f"second look, torch, {settings.PROFILES['closeup'].size} px, batch 1" in second
+    assert "ms a close-up" in second
