@@ -55,11 +55,9 @@ def train(
         chosen = chosen[-1:]
     if epochs is not None:
         chosen[-1] = chosen[-1].with_(epochs=epochs)
-    frames = partial(_frames, data)
+    how: dict[str, Any] = {"start_from": start_from, "accelerator": accelerator, "devices": devices}
     try:
-        weights = train_stages(
-            chosen, frames, out, seed, start_from=start_from, accelerator=accelerator, devices=devices
-        )
+        weights = train_stages(chosen, partial(_frames, data), out, seed, data=_digest(data), **how)
     except (CheckpointError, NonFiniteLossError, WeightsError, ValueError) as error:
         fail(error)
     typer.echo(f"{weights}: " + ", then ".join(f"{each.epochs} epochs at {each.size} px" for each in chosen))
@@ -184,7 +182,7 @@ def repeat(
     collected.data["icsi-training"] = sha256_of(_annotations(data))
     for seed in range(seeds):
         try:
-            weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed)
+            weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed, data=_digest(data))
         except CheckpointError as error:
             fail(error)
         seconds = read_log(chosen, runs / f"seed{seed}")["seconds"].sum()
@@ -344,6 +342,14 @@ def _frames(data: Path, preprocess: "Preprocess", part: str, **how: Any) -> "Fra
         return load_frames(_annotations(data), preprocess, None if part == "all" else part, **how)
     except (AnnotationError, SplitError) as error:
         fail(error)
+
+
+def _digest(data: Path) -> str | None:
+    """SHA-256 of the annotations; None where there are none, of which loading them tells."""
+    from icsilib.files import sha256_of
+
+    path = _annotations(data)
+    return sha256_of(path) if path.is_file() else None
 
 
 def _annotations(data: Path) -> Path:

@@ -100,16 +100,18 @@ def train(
     progress: bool = True,
     checkpoint_seconds: float = 60.0,
     start_from: Path | str | None = None,
+    data: str | None = None,
 ) -> Path:
     """Train, or continue what `out` holds, and return the file of the finished weights.
 
     `start_from` is a file of weights to begin with instead of random ones; the network must have its shapes or those
-    of a wider one (`widened`), and may see another input size. Raises `NonFiniteLossError` where the loss is not
+    of a wider one (`widened`), and may see another input size. `data` is a digest of the frames' annotations, which the
+    checkpoint keeps. Raises `NonFiniteLossError` where the loss is not
     finite, `CheckpointError` where `out` holds a run, finished or not, of other settings, seed, beginning, number of
     devices or frames, and `ValueError` for weights of another network.
     """
     out = Path(out)
-    about = _about(settings, seed, devices, start_from) | {"frames": _digest(training, validation)}
+    about = _about(settings, seed, devices, start_from, data) | {"frames": _digest(training, validation)}
     if _is_finished(out, about):
         return out / WEIGHTS
     run = _start(settings, out, about, accelerator, start_from)
@@ -149,12 +151,13 @@ def train_stages(
     `frames(preprocess, part)` gives a part of the split as a stage preprocesses it, with `views=` for a stage on
     close-ups: `load_frames` with the data filled in. The last stage's run is `out` itself, an earlier one's the folder
     of its profile's name in it; the first begins with `start_from`, or with the shipped weights where its settings say
-    so; `how` goes to `train`, which says what it raises. Finished stages are not repeated, nor their frames loaded.
+    so; `how` goes to `train`, which says what it raises. Finished stages are not repeated, nor their frames loaded, so
+    that `data`, where given, alone tells them from those of other frames.
     """
     if start_from is None and stages[0].after == SHIPPED:
         start_from = REFERENCE
     for settings, run in _runs(stages, out):
-        if not _is_finished(run, _about(settings, seed, how.get("devices", 1), start_from)):
+        if not _is_finished(run, _about(settings, seed, how.get("devices", 1), start_from, how.get("data"))):
             views = {"views": training_closeups} if settings.closeups else {}
             training, validation = (frames(settings.preprocess, part, **views) for part in ("train", "validation"))
             train(settings, training, validation, run, seed, start_from=start_from, **how)
@@ -175,10 +178,13 @@ def _runs(stages: Sequence[Settings], out: Path | str) -> list[tuple[Settings, P
     return [(each, Path(out) if each is stages[-1] else Path(out) / each.profile) for each in stages]
 
 
-def _about(settings: Settings, seed: int, devices: int, start_from: Path | str | None) -> dict[str, Any]:
+def _about(
+    settings: Settings, seed: int, devices: int, start_from: Path | str | None, data: str | None
+) -> dict[str, Any]:
     """What tells a run from others beside its frames; `start` is the SHA-256 of the weights that it began with."""
     start = None if start_from is None else sha256_of(weights_file(start_from))
-    return {"settings": as_record(settings), "seed": seed, "start": start, "devices": devices}
+    known = {} if data is None else {"data": data}
+    return {"settings": as_record(settings), "seed": seed, "start": start, "devices": devices, **known}
 
 
 def _digest(*parts: Frames) -> str:

@@ -39,6 +39,16 @@ def test_training_names_its_weights(trained):
     assert (trained / "run" / "weights.safetensors").exists()
 
 
+def test_a_finished_run_of_other_labels_is_refused(trained, tmp_path):
+    write_drawn_dataset(tmp_path, videos=5, frames=3, size=32, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL)
+        refused = run("train", tmp_path / "a.json", "--out", trained / "run", "--accelerator", "cpu")
+        assert run("train", trained, "--out", trained / "run", "--accelerator", "cpu").exit_code == 0
+    assert refused.exit_code == 1
+    assert "is of a run with other data" in refused.output
+
+
 def test_a_trained_model_can_be_trained_on(trained, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "quick", SMALL)
