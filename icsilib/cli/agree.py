@@ -56,6 +56,8 @@ def outlines(
         typer.echo(f"{labels.left_out} frames left out: not labelled by everybody in these rounds")
     if labels.by_name:
         typer.echo(f"{labels.by_name} frames lie in folders of different names; they are taken for one by their own")
+    for note in labels.notes:
+        typer.echo(f"note: {note}")
     typer.echo(summary.to_string())
     if summary["low"].isna().any():
         typer.echo("no interval: it needs three people, two frames with every label, and some disagreement")
@@ -111,16 +113,25 @@ def _say_what_was_read(reports: "list[Report]") -> None:
         typer.echo("\n".join(report.lines()))
 
 
+def _of_those_who_labelled(pairs: "pd.DataFrame", structure: str) -> "pd.DataFrame":
+    """The structure's pairs without the people of whom no pair has a value."""
+    rows = pairs[pairs["structure"] == structure]
+    found = rows.dropna(subset="value")
+    people = {*found["annotator_a"], *found["annotator_b"]}
+    return rows[rows["annotator_a"].isin(people) & rows["annotator_b"].isin(people)]
+
+
 def _with_intervals(pairs: "pd.DataFrame") -> "pd.DataFrame":
     """Mean, SD, n and crossed interval by structure and kind; NaN where an interval does not exist."""
     from icsilib.stats.agreement import summary
     from icsilib.stats.crossed import mean_interval
 
     table = summary(pairs)
-    enough = len({*pairs["annotator_a"], *pairs["annotator_b"]}) >= 3
     for row in table.index:
+        measured = _of_those_who_labelled(pairs, row[0])
+        enough = len({*measured["annotator_a"], *measured["annotator_b"]}) >= 3
         try:
-            limits = mean_interval(pairs, *row)[1:3] if enough else (float("nan"), float("nan"))
+            limits = mean_interval(measured, *row)[1:3] if enough else (float("nan"), float("nan"))
         except ValueError:  # too few complete frames, or nobody disagrees: there is no spread to take it from
             limits = float("nan"), float("nan")
         table.loc[row, ["low", "high"]] = limits

@@ -227,6 +227,20 @@ def tip_of(annotation: Annotation) -> NDArray[np.float64] | None:
     return np.asarray(annotation.keypoints[:2], dtype=float)
 
 
+def misfit(annotation: Annotation, category: str) -> str:
+    """Why a label of oolemma, suction pipette or needle has no shape that the study can use; "" where it has one."""
+    if category == NEEDLE.name:
+        return "" if annotation.keypoints else "not a point"
+    if category in (OOLEMMA.name, SUCTION_PIPETTE.name):
+        return "" if annotation.segmentation else "not an outline"
+    return ""
+
+
+def several_tips(annotations: Iterable[Annotation]) -> bool:
+    """Whether the labels mark tips at different places, so that nothing tells which one is meant."""
+    return len({tuple(tip.tolist()) for each in annotations if (tip := tip_of(each)) is not None}) > 1
+
+
 def mask_of(annotation: Annotation, height: int, width: int) -> NDArray[np.bool_]:
     """The annotation's region as a (height, width) mask: polygons or run lengths; empty when it has neither."""
     if isinstance(annotation.segmentation, dict):

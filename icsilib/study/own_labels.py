@@ -1,7 +1,7 @@
 """Labels that several people drew on the same frames, from any annotation tool's files, in the shape of the study."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,17 +18,20 @@ from icsilib.data.annotations import (
     Dataset,
     Image,
     in_other_folders,
+    misfit,
     outlines_of,
     polygons_to_mask,
+    several_tips,
     tip_of,
 )
 from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Preprocess, geometry, preprocess
 from icsilib.data.readers import read_annotations
 from icsilib.data.readers.report import Report
-from icsilib.study.repeated_labels import RepeatedLabels
+from icsilib.study.repeated_labels import Mark, RepeatedLabels
 
 _NAMES = {OOLEMMA.name: "oolemma", SUCTION_PIPETTE.name: "pipette", NEEDLE.name: "needle"}
+_CATEGORIES = {shown: name for name, shown in _NAMES.items()}
 _AS_INPUT = Preprocess(clip_limit=None)  # every frame on a square of 512 px, as the paper's figures are measured
 _ABOUT = """
 **These are your own labels**: {people} on {frames} frames, {rounds} each. Every frame is brought to 512 × 512 px
@@ -38,6 +41,8 @@ _CAUTION = "The published column is the paper's; the people, the frames and the 
 Turn = tuple[str, int]  # annotator and round
 Label = tuple[str, Annotation]  # with its structure, since each file numbers its categories itself
 Labels = dict[str, dict[Turn, list[Label]]]  # by image
+Place = tuple[str, str, int, str]  # structure, annotator, round, image
+Fault = tuple[str, Turn, str, str]  # structure, turn, image, and what is wrong
 
 
 def read_people(
@@ -120,7 +125,9 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
     """Outlines and tips of the rounds in which everybody labelled, and of the frames that all labelled in all of them.
 
     `people` are as `read_people` gives them, `folder` holds the images. A frame on which a person marked nothing
-    counts as not labelled. Raises `AnnotationError` for fewer than two people or two such frames.
+    counts as not labelled. An outline that is missing there is an empty one; of a person who never outlines the
+    structure, or whose label is not an outline, nothing is known, and pairs with it are NaN. Raises
+    `AnnotationError` for fewer than two people or two such frames.
     """
     images, labels, by_name = _by_image(people)
     everybody = tuple(sorted({name for name, _ in people}))
@@ -132,8 +139,12 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
             f"{', '.join(everybody)}: {len(whole) if rounds else 0} frames were labelled by everybody in the same "
             "rounds; two people and two frames at least are needed"
         )
-    kept = [(images[key], {turn: labels[key][turn] for turn in sorted(wanted)}) for key in whole]
+    sound, faults = _sorted_out(labels)
+    kept = [(images[key], {turn: sound[key][turn] for turn in sorted(wanted)}) for key in whole]
     masks, points = _arrays(kept, everybody, rounds)
+    never = _never_outlined(masks, everybody, sound)
+    silent = {(name, who, number, key) for name, who in never for number in rounds for key in whole}
+    faulty = {(name, *turn, key) for name, turn, key, _ in faults} - _outlined(sound)
     return RepeatedLabels(
         name="own",
         about=_ABOUT.format(people=f"{len(everybody)} people", frames=len(whole), rounds=f"{len(rounds)} rounds"),
@@ -148,7 +159,67 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
         published_as={name: name if name in _NAMES.values() else "oolemma" for name in [*masks, *points]},
         left_out=len(images) - len(whole),
         by_name=len(by_name & set(whole)),
+        unknown=_marks(faulty | silent),
+        notes=(*_left_out(faults), *_without(never)),
     )
+
+
+def _sorted_out(labels: Labels) -> tuple[Labels, list[Fault]]:
+    """The labels that can be compared, and what is wrong with each of the others."""
+    sound: Labels = {key: {turn: [] for turn in by_turn} for key, by_turn in labels.items()}
+    faults = []
+    for key, by_turn in labels.items():
+        for turn, found in by_turn.items():
+            for name, label in found:
+                if fault := _fault(name, label, found):
+                    faults.append((name, turn, key, fault))
+                else:
+                    sound[key][turn].append((name, label))
+    return sound, faults
+
+
+def _fault(name: str, label: Annotation, found: list[Label]) -> str:
+    """Why a label among those `found` of its frame and turn cannot be compared; "" where it can."""
+    if fault := misfit(label, _CATEGORIES.get(name, name)):
+        return fault
+    if not label.segmentation and not label.keypoints:
+        return "neither an outline nor a point"
+    if tip_of(label) is not None and several_tips(other for theirs, other in found if theirs == name):
+        return "one of several in its frame"
+    return ""
+
+
+def _outlined(labels: Labels) -> set[Place]:
+    """Where a structure has an outline."""
+    return {
+        (name, *turn, key)
+        for key, by_turn in labels.items()
+        for turn, found in by_turn.items()
+        for name, label in found
+        if label.segmentation
+    }
+
+
+def _never_outlined(structures: Iterable[str], people: tuple[str, ...], labels: Labels) -> list[tuple[str, str]]:
+    """Structure and person where the person outlines it nowhere: not having marked it says nothing."""
+    found = {(name, person) for name, person, _, _ in _outlined(labels)}
+    return [(name, person) for name in structures for person in people if (name, person) not in found]
+
+
+def _marks(places: Iterable[Place]) -> frozenset[Mark]:
+    return frozenset((name, person, f"round {number}", key) for name, person, number, key in places)
+
+
+def _left_out(faults: list[Fault]) -> list[str]:
+    counts = Counter((person, name, fault) for name, (person, _), _, fault in faults)
+    return [
+        f"{person}: {count} labels of {name} are not compared: {fault}"
+        for (person, name, fault), count in counts.items()
+    ]
+
+
+def _without(never: list[tuple[str, str]]) -> list[str]:
+    return [f"{person} outlines {name} nowhere; pairs with {person} are excluded there" for name, person in never]
 
 
 def _rounds_of_all(labels: Labels, people: tuple[str, ...]) -> tuple[int, ...]:

@@ -39,6 +39,9 @@ fainter edges, and the people were other people. The rows are set side by side f
 """
 
 
+Mark = tuple[str, str, str, str]  # structure, person, round, frame
+
+
 @dataclass(frozen=True)
 class RepeatedLabels:
     """Labels of A people in R rounds on F frames: masks (A, R, F, H, W) and points (A, R, F, 2) px by structure."""
@@ -57,14 +60,26 @@ class RepeatedLabels:
     not_repeated: tuple[str, ...] = ()  # people whose rounds are copies of one file
     left_out: int = 0  # frames that not everybody labelled in every round
     by_name: int = 0  # frames that people have in folders of different names, taken for one by their own
+    unknown: frozenset[Mark] = frozenset()  # outlines of which nothing is known: empty masks that no pair may have
+    notes: tuple[str, ...] = ()  # what was left out beside frames, and why
 
     def pairs(self) -> pd.DataFrame:
         """Inter and intra pairs of all structures; the intra pairs of copied files are left out."""
         names: dict[str, Any] = {"annotators": self.people, "rounds": self.rounds, "frames": self.frames}
         tables = [iou_table(masks, structure, **names) for structure, masks in self.masks.items()]
+        tables = [self._known(table) for table in tables]
         tables += [distance_table(points, structure, **names) for structure, points in self.points.items()]
         table = pd.concat(tables, ignore_index=True)
         return table[~((table["kind"] == INTRA) & table["annotator_a"].isin(self.not_repeated))]
+
+    def _known(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with NaN for pairs that an unknown outline is in."""
+        marks = [
+            table[["structure", f"annotator_{side}", f"round_{side}", "frame"]].itertuples(index=False, name=None)
+            for side in "ab"
+        ]
+        known = [a not in self.unknown and b not in self.unknown for a, b in zip(*marks, strict=True)]
+        return table.assign(value=table["value"].where(known))
 
     def digest(self) -> str:
         """SHA-256 of all labels."""

@@ -242,3 +242,45 @@ def test_each_file_numbers_its_categories_itself(saved):
         files.append(saved(f"{name}.json", dataset))
     pairs = own_labels(read_people(files)[0], Path()).pairs()
     assert pairs[pairs["structure"] == "cell"]["value"].to_list() == pytest.approx([IOU["ada", "ben"]] * 3)
+
+
+def by_pair_and_frame(labels, structure):
+    rows = labels.pairs().query("structure == @structure")
+    return rows.set_index(["annotator_a", "annotator_b", "frame"])["value"].sort_index()
+
+
+def test_a_structure_that_one_person_never_outlines_is_excluded_and_not_scored_as_disagreement(saved):
+    """eve's oolemma is a box on f1; ben outlines it elsewhere, but not on f2; ann draws none at all."""
+    files = [saved(f"{name}.json", outlines(name, rounds=(1,))) for name in PEOPLE]
+    changes = {"ben": {3: {"segmentation": None, "keypoints": [0, 0, 0]}}, "eve": {1: {"segmentation": None}}}
+    for file in files[1:]:
+        content = json.loads(file.read_text())
+        for record in content["annotations"]:
+            record |= changes[file.stem].get(record["id"], {})
+        content["annotations"] = [each for each in content["annotations"] if each.get("keypoints") != [0, 0, 0]]
+        file.write_text(json.dumps(content))
+    bare = outlines("ada", rounds=(1,))
+    bare.annotations = [each.model_copy(update={"annotator": "ann"}) for each in bare.annotations if each.keypoints]
+    files.append(saved("ann.json", bare))
+    labels = own_labels(read_people(files)[0], files[0].parent)
+    pairs = by_pair_and_frame(labels, "oolemma")
+    none = float("nan")
+    expected = {("ada", "ben"): [2 / 3, 0, 2 / 3], ("ada", "eve"): [none, 1 / 3, 1 / 3], ("ada", "ann"): [none] * 3}
+    for pair, values in expected.items():
+        np.testing.assert_allclose(pairs[pair], values)
+    assert "eve: 1 labels of oolemma are not compared: not an outline" in labels.notes
+    assert "ann outlines oolemma nowhere; pairs with ann are excluded there" in labels.notes
+    code, text = icsi("agree", "outlines", *files)
+    assert (code, "1 objects of 'oolemma' are not an outline" in text) == (0, True), text
+
+
+def test_a_tip_marked_twice_is_no_tip_and_counted(saved):
+    files = [saved(f"{name}.json", outlines(name, rounds=(1,))) for name in ("ada", "ben")]
+    twice = outlines("eve", rounds=(1,))
+    twice.annotations.append(tip_annotation(99, 2, (10, 10), annotator="eve", round=1))
+    files.append(saved("eve.json", twice))
+    labels = own_labels(read_people(files)[0], files[0].parent)
+    tips = by_pair_and_frame(labels, "needle")
+    np.testing.assert_allclose(tips["ada", "eve"], [12, np.nan, 12])
+    assert labels.notes == ("eve: 2 labels of needle are not compared: one of several in its frame",)
+    assert "several tips in one image, such as f2.png" in icsi("agree", "outlines", *files)[1]

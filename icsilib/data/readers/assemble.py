@@ -10,6 +10,7 @@ import numpy as np
 from icsilib.data.annotations import (
     BIOPSY_CATEGORIES,
     ICSI_CATEGORIES,
+    NEEDLE,
     Annotation,
     AnnotationError,
     Category,
@@ -18,10 +19,12 @@ from icsilib.data.annotations import (
     box_annotation,
     crosses_itself,
     mask_of,
+    misfit,
     polygon_annotation,
     polygons_of,
     run_lengths,
     runs_of,
+    several_tips,
 )
 from icsilib.data.readers.clipping import clip
 from icsilib.data.readers.masks import MOST_PIXELS
@@ -141,11 +144,29 @@ class _Assembly:
         if twice := sum(count - 1 for count in Counter(map(_drawn, self.annotations)).values()):
             yield f"{twice} objects were drawn twice: same place, category and person; both are kept"
         names_of = {image.id: image.file_name for image in self.images.values() if image}
+        yield from self._unused(names, names_of)
         if crossing := [each for each in self.annotations if any(map(crosses_itself, polygons_of(each)))]:
             where = names_of[crossing[0].image_id]
             yield f"{len(crossing)} outlines cross themselves, such as one in {where}; look whether they are meant so"
         if absent := [name for name in names_of.values() if not (self.folder / name).is_file()]:
             yield f"{len(absent)} of {len(names_of)} images are not in {self.folder}, such as {absent[0]}"
+
+    def _unused(self, names: dict[int, str], names_of: dict[int, str]) -> Iterator[str]:
+        """Objects that training and agreement cannot use; `names` are the categories', `names_of` the images'."""
+        faults: dict[tuple[str, str], list[int]] = {}
+        tips: dict[tuple[int, str | None, int | None], list[Annotation]] = {}
+        for each in self.annotations:
+            name = names[each.category_id]
+            if fault := misfit(each, name):
+                faults.setdefault((name, fault), []).append(each.image_id)
+            elif name == NEEDLE.name:
+                tips.setdefault((each.image_id, each.annotator, each.round), []).append(each)
+        for (name, fault), images in faults.items():
+            where = names_of[images[0]]
+            yield f"{len(images)} objects of {name!r} are {fault}, such as one in {where}: kept, but not used"
+        if double := [turn for turn, found in tips.items() if several_tips(found)]:
+            where = names_of[double[0][0]]
+            yield f"{len(double)} times one person marked several tips in one image, such as {where}; keep one of them"
 
     def _ids(self) -> set[int]:
         return {image.id for image in self.images.values() if image is not None}
