@@ -284,3 +284,34 @@ def test_convert_refuses_what_cannot_be_meant_and_writes_nothing(tmp_path: Path)
 def test_frames_of_two_videos_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     code, text = icsi("data", "frames", tmp_path / "a" / "op.mp4", tmp_path / "b" / "op.avi", "--out", tmp_path / "f")
     assert (code, "two videos are called op" in text) == (1, True)
+
+
+def yolo_of_folders(folder: Path, *texts: str) -> None:
+    """CVAT's YOLO 1.1: text files in folders that the images do not share, one sperm in the middle of each."""
+    (folder / "export").mkdir()
+    (folder / "export" / "obj.names").write_text("sperm\n")
+    for text in texts:
+        (folder / "export" / text).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "export" / text).write_text("0 0.5 0.5 0.2 0.5\n")
+
+
+def test_yolo_files_in_another_folder_than_their_images_find_them_by_name(tmp_path: Path) -> None:
+    yolo_of_folders(tmp_path, "obj_train_data/a.txt", "obj_valid_data/3f2a1b2c-b.txt")
+    for name in "abc":
+        picture(tmp_path / "frames" / f"{name}.png")
+    dataset, report = read_annotations(tmp_path / "export", images=tmp_path / "frames")
+    names = {image.id: image.file_name for image in dataset.images}
+    assert sorted(names.values()) == ["a.png", "b.png", "c.png"]
+    assert [(names[each.image_id], each.bbox) for each in dataset.annotations] == [
+        ("a.png", [40, 20, 20, 40]),
+        ("b.png", [40, 20, 20, 40]),
+    ]
+    assert report.changed == {"its image lies in another folder and was found by its name": 2}
+
+
+def test_an_image_that_two_yolo_files_may_be_about_is_no_negative(tmp_path: Path) -> None:
+    yolo_of_folders(tmp_path, "labels/train/a.txt", "labels/val/a.txt")
+    picture(tmp_path / "frames" / "a.png")
+    dataset, report = read_annotations(tmp_path / "export", images=tmp_path / "frames")
+    assert (dataset.images, report.skipped.total()) == ([], 2)
+    assert report.skipped_images["text files of its name are in other folders"] == 1

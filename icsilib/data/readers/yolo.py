@@ -4,7 +4,7 @@ The files know neither the images' names nor their sizes, so the images must be 
 names come from `data.yaml` or `classes.txt`; without them a label is the class's number.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,17 @@ import yaml
 from icsilib.data.annotations import AnnotationError
 from icsilib.data.readers.outlines import box
 from icsilib.data.readers.places import UPLOADED
-from icsilib.data.readers.records import IMAGE_SUFFIXES, Options, Picture, Record, Shape, Skipped, Unusable, attempt
+from icsilib.data.readers.records import (
+    IMAGE_SUFFIXES,
+    Changed,
+    Options,
+    Picture,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+)
 from icsilib.data.readers.sources import read_text
 from icsilib.data.readers.values import number, text
 
@@ -34,8 +44,13 @@ def read(path: Path, options: Options) -> Iterator[Record]:
     for file in files:
         if not _is_about(file) and labels.setdefault(_labelled_stem(file, root, found), file) != file:
             yield Skipped(file.name, "another file holds the labels of its image", picture=True)
+    for old, new in _elsewhere(labels, found).items():
+        labels[new] = labels.pop(old)
+        yield Changed(labels[new].name, "its image lies in another folder and was found by its name")
     if path.is_file():
         found = {stem: image for stem, image in found.items() if stem in labels}
+    for stem in _in_doubt(labels, found):
+        yield Skipped(found.pop(stem).name, "text files of its name are in other folders", picture=True)
     for stem in sorted(labels.keys() | found.keys()):
         image = found.get(stem)
         name = image.relative_to(images).as_posix() if image else f"{stem}.png"
@@ -50,6 +65,33 @@ def _stem(file: Path, root: Path) -> str:
     """What a text file and its image have in common: `labels/train/a.txt` and `images/train/a.png` are train/a."""
     parts = [part for part in file.relative_to(root).with_suffix("").parts if part not in ("labels", "images")]
     return "/".join(parts)
+
+
+def _elsewhere(labels: Mapping[str, Path], found: Mapping[str, Path]) -> dict[str, str]:
+    """Stems of text files without an image → that of the one image of their bare name, where no other has that name.
+
+    CVAT writes `obj_train_data/a.txt` for a task's a.png, whose folder may be another or none.
+    """
+    images, texts = (_by_bare(stems) for stems in (found, labels))
+    return {
+        stems[0]: images[bare][0]
+        for bare, stems in texts.items()
+        if len(stems) == len(images.get(bare, [])) == 1 and stems[0] not in found
+    }
+
+
+def _in_doubt(labels: Mapping[str, Path], found: Mapping[str, Path]) -> list[str]:
+    """Images without a text file of their own that one without an image may be about."""
+    lost = _by_bare(labels.keys() - found.keys())
+    return [stem for bare, stems in _by_bare(found.keys() - labels.keys()).items() if bare in lost for stem in stems]
+
+
+def _by_bare(stems: Iterable[str]) -> dict[str, list[str]]:
+    """Stems by their bare name, without the mark of an upload."""
+    found: dict[str, list[str]] = {}
+    for stem in stems:
+        found.setdefault(UPLOADED.sub("", stem.rpartition("/")[2]), []).append(stem)
+    return found
 
 
 def _labelled_stem(file: Path, root: Path, found: Mapping[str, Path]) -> str:
