@@ -35,9 +35,9 @@ class Readings:
 def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES) -> Readings:
     """Bring the label sets of readers (reader → `Dataset`) together; labels of the categories `names` are taken.
 
-    Left out and counted: labels of other categories, without a box or of zero size, or wholly outside the image;
-    boxes that reach beyond it are clipped and counted. Raises `AnnotationError` when readers disagree on an image's
-    size, or when a reader's file names the same image twice.
+    Left out and counted: labels of other categories, of a reader's later rounds on an image, without a box or of zero
+    size, or wholly outside the image; boxes that reach beyond it are clipped and counted. Raises `AnnotationError`
+    when readers disagree on an image's size, or when a reader's file names the same image twice.
     """
     if not datasets:
         raise AnnotationError("readings: no label sets; give one for each reader")
@@ -68,9 +68,13 @@ def _boxes_of(reader: str, dataset: Dataset, names: Sequence[str], counts: Count
     wanted = {category.id for category in dataset.categories if _fold(category.name) in names}
     images = {image.id: image for image in dataset.images}
     kept: dict[int, list[list[float]]] = {image.id: [] for image in dataset.images}
+    first = _first_rounds(dataset.annotations)
     for record in dataset.annotations:
         if record.category_id not in wanted:
             counts[f"{reader}: label of another category left out"] += 1
+            continue
+        if _round(record) != first[record.image_id]:
+            counts[f"{reader}: label of a later round left out"] += 1
             continue
         box, note = _usable(record, images[record.image_id])
         if note:
@@ -78,6 +82,18 @@ def _boxes_of(reader: str, dataset: Dataset, names: Sequence[str], counts: Count
         if box is not None:
             kept[record.image_id].append(box)
     return {id: np.array(sorted(boxes), dtype=float).reshape(-1, 4) for id, boxes in kept.items()}
+
+
+def _first_rounds(records: Sequence[Annotation]) -> dict[int, int]:
+    """The first round in which a reader labelled an image, by the image's id: boxes of two rounds are no two sperm."""
+    first: dict[int, int] = {}
+    for record in records:
+        first[record.image_id] = min(_round(record), first.get(record.image_id, _round(record)))
+    return first
+
+
+def _round(record: Annotation) -> int:
+    return 1 if record.round is None else record.round
 
 
 def _usable(record: Annotation, image: Image) -> tuple[list[float] | None, str]:

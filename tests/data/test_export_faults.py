@@ -315,3 +315,29 @@ def test_an_image_that_two_yolo_files_may_be_about_is_no_negative(tmp_path: Path
     dataset, report = read_annotations(tmp_path / "export", images=tmp_path / "frames")
     assert (dataset.images, report.skipped.total()) == ([], 2)
     assert report.skipped_images["text files of its name are in other folders"] == 1
+
+
+def submitted(who: int, id: int, x: float, day: int) -> dict[str, Any]:
+    """A person's annotation in Label Studio: one sperm of 20 × 20 px at (x, 10) px."""
+    value = {"x": x, "y": 12.5, "width": 20, "height": 25, "rotation": 0, "rectanglelabels": ["sperm"]}
+    region = {"id": "r", "type": "rectanglelabels", "value": value, "original_width": 100, "original_height": 80}
+    return {"id": id, "completed_by": who, "created_at": f"2024-05-{day:02}T10:00:00Z", "result": [region]}
+
+
+def label_studio(folder: Path, *work: dict[str, Any], data: Any = None, id: int = 1) -> Path:
+    tasks = [{"id": id, "data": data or {"image": "/data/upload/7/3f2a1b2c-a.png"}, "annotations": list(work)}]
+    (folder / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
+    return folder / "tasks.json"
+
+
+def test_what_one_person_submits_twice_in_label_studio_are_two_rounds(tmp_path: Path) -> None:
+    cancelled = submitted(1, 13, 60, 3) | {"was_cancelled": True}
+    file = label_studio(tmp_path, submitted(1, 11, 12, 2), submitted(1, 12, 10, 1), cancelled, submitted(2, 14, 14, 4))
+    dataset, report = read_annotations(file)
+    found = {(each.annotator, each.round, (each.bbox or [0])[0]) for each in dataset.annotations}
+    assert found == {("1", 1, 10), ("1", 2, 12), ("2", None, 14)}
+    assert sum(count for what, count in report.changed.items() if "numbered as rounds" in what) == 2
+    result = CliRunner().invoke(app, ["agree", "boxes", str(file), "--out", str(tmp_path / "agreed.json")])
+    assert result.exit_code == 0, result.output
+    assert [each.bbox for each in read_coco(tmp_path / "agreed.json").annotations] == [[12, 10, 20, 20]]  # of 10 and 14
+    assert "1 1: label of a later round left out" in result.output

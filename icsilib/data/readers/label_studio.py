@@ -1,7 +1,8 @@
 """Label Studio JSON ("JSON", not "JSON-MIN"). Its coordinates are per cent of the image's width and height.
 
 A task may hold the work of several people: each object keeps its annotator, and the image its annotators, so that
-one who submitted nothing is known to have seen nothing there. A task that nobody submitted is skipped.
+one who submitted nothing is known to have seen nothing there. A task that nobody submitted is skipped. What one person
+submitted for one image more than once are that person's rounds 1, 2, … in the order of their dates.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,10 +15,11 @@ import numpy as np
 from icsilib.data.annotations import AnnotationError
 from icsilib.data.readers.masks import from_label_studio
 from icsilib.data.readers.outlines import box, ellipse, rotated_box
-from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
+from icsilib.data.readers.records import Changed, Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
 from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
+AGAIN = "one of several submissions of a person for one image; numbered as rounds by their dates"
 LABELLED = ("rectanglelabels", "polygonlabels", "keypointlabels", "ellipselabels", "brushlabels", "labels")
 
 
@@ -26,7 +28,8 @@ def read(path: Path) -> Iterator[Record]:
     tasks = parse_json(path)
     if not isinstance(tasks, list):
         raise AnnotationError(f"{path}: not a list of tasks; export as JSON from Label Studio")
-    people_of = _annotators(tasks)
+    submitted = _submissions(tasks)
+    rounds = _rounds(submitted)
     for index, task in enumerate(tasks, start=1):
         where = f"task {task['id'] if isinstance(task, dict) and text(task.get('id')) else index}"
         work = task.get("annotations", task.get("completions")) if isinstance(task, dict) else None
@@ -39,24 +42,45 @@ def read(path: Path) -> Iterator[Record]:
         if not any(_submitted(person) for person in people):
             yield Skipped(f"{where} ({name})", "nobody submitted labels for it", picture=True)
         else:
-            about = {"annotators": people_of[address]} if people_of[address] else {}
+            names = sorted(name for name in submitted[address] if name)
+            about = {"annotators": names} if names else {}
             yield Picture(address, name, *_size(people), about=about, beside=folder, seen=True)
         for _ in range(len(work) - len(people)):
             yield Skipped(where, "annotation is not an object")
         for person in people:
-            yield from _regions(where, address, person)
+            if number := rounds.get(id(person)):
+                yield Changed(f"{where} annotation {person.get('id')}", AGAIN)
+            yield from _regions(where, address, person, number)
 
 
-def _annotators(tasks: list[Any]) -> dict[str, list[str]]:
-    """Who submitted labels, by the address of the image: several tasks may show one image."""
-    found: dict[str, set[str]] = {}
+def _submissions(tasks: list[Any]) -> dict[str, dict[str | None, list[dict[str, Any]]]]:
+    """What each person submitted, by the address of the image: several tasks may show one image."""
+    found: dict[str, dict[str | None, list[dict[str, Any]]]] = {}
     for task in tasks:
         if isinstance(task, dict) and (address := _address(task.get("data"))):
             work = task.get("annotations", task.get("completions"))
             people = [each for each in work if isinstance(each, dict)] if isinstance(work, list) else []
-            names = {name for person in people if _submitted(person) and (name := _annotator(person))}
-            found.setdefault(address, set()).update(names)
-    return {address: sorted(names) for address, names in found.items()}
+            by_name = found.setdefault(address, {})
+            for person in filter(_submitted, people):
+                by_name.setdefault(_annotator(person), []).append(person)
+    return found
+
+
+def _rounds(submitted: dict[str, dict[str | None, list[dict[str, Any]]]]) -> dict[int, int]:
+    """Round of each submission, by its `id()`, where a person whose name is known made several of an image."""
+    several = [
+        sorted(work, key=_date)
+        for by_name in submitted.values()
+        for name, work in by_name.items()
+        if name and len(work) > 1
+    ]
+    return {id(each): number for work in several for number, each in enumerate(work, start=1)}
+
+
+def _date(person: Mapping[str, Any]) -> tuple[str, int]:
+    """When a submission was made: tools write ISO dates, which sort as text, and count ids upwards."""
+    own = person.get("id")
+    return text(person.get("created_at")) or "", own if isinstance(own, int) else 0
 
 
 def _submitted(person: Mapping[str, Any]) -> bool:
@@ -102,10 +126,12 @@ def _results(person: Mapping[str, Any]) -> list[Any]:
     return result if isinstance(result, list) else []
 
 
-def _regions(where: str, picture: str, person: Mapping[str, Any]) -> Iterator[Record]:
+def _regions(where: str, picture: str, person: Mapping[str, Any], number: int | None) -> Iterator[Record]:
     """The regions of one person's annotation; results of one id (shape, label, text) belong to one region."""
     annotator = _annotator(person)
     about: dict[str, Any] = {"annotator": annotator} if annotator else {}
+    if number:
+        about["round"] = number
     if person.get("id") is not None and text(person["id"]):
         about["attributes"] = {"annotation_id": text(person["id"])}
     if not isinstance(person.get("result", []), list):
