@@ -341,3 +341,39 @@ def test_what_one_person_submits_twice_in_label_studio_are_two_rounds(tmp_path: 
     assert result.exit_code == 0, result.output
     assert [each.bbox for each in read_coco(tmp_path / "agreed.json").annotations] == [[12, 10, 20, 20]]  # of 10 and 14
     assert "1 1: label of a later round left out" in result.output
+
+
+CVAT_TASK = """<task><id>{id}</id><name>op{id}</name><size>2</size><mode>interpolation</mode>
+  <start_frame>0</start_frame><stop_frame>1</stop_frame>
+  <original_size><width>100</width><height>80</height></original_size><source>op{id}.mp4</source>
+  <assignee><username>{who}</username></assignee></task>"""
+CVAT_TASKS = CVAT_TASK.format(id=1, who="ada") + CVAT_TASK.format(id=2, who="ben")
+CVAT_PROJECT = f"<meta><project><id>3</id><name>icsi</name><tasks>{CVAT_TASKS}</tasks></project></meta>"
+FRAMES = [(f"op{task}/frame_00000{frame}", f"op{task}.mp4", frame) for task in (1, 2) for frame in (0, 1)]
+
+
+def cvat_boxes(folder: Path, content: str) -> tuple[list[tuple[str, str | None, int | None]], Any]:
+    """Images, and by image's name the left ends of its boxes with who drew them, of a CVAT project's export."""
+    (folder / "project.xml").write_text(f"<annotations>{CVAT_PROJECT}{content}</annotations>")
+    dataset, _ = read_annotations(folder / "project.xml")
+    names = {image.id: image.file_name.removesuffix(".png") for image in dataset.images}
+    boxes = [(names[each.image_id], each.annotator, (each.bbox or [0])[0]) for each in dataset.annotations]
+    return [(names[image.id], image.video_id, image.frame_index) for image in dataset.images], boxes
+
+
+def test_a_cvat_projects_videos_are_not_merged(tmp_path: Path) -> None:
+    box = '<box frame="1" outside="0" xtl="{x}" ytl="20" xbr="{x}5" ybr="30"/>'
+    tracks = [f'<track id="{n}" label="sperm" task_id="{n}">{box.format(x=n)}</track>' for n in (1, 2)]
+    images, boxes = cvat_boxes(tmp_path, "".join(tracks))
+    assert images == FRAMES
+    assert boxes == [("op1/frame_000001", "ada", 1), ("op2/frame_000001", "ben", 2)]
+
+
+def test_a_cvat_projects_images_of_one_name_are_not_merged(tmp_path: Path) -> None:
+    box = '<box label="sperm" xtl="{x}" ytl="20" xbr="{x}5" ybr="30"/>'
+    image = '<image id="0" name="{name}" task_id="{n}" width="100" height="80">{box}</image>'
+    names = [("frame_000000", 1), ("frame_000000", 2), ("single", 2)]
+    images, boxes = cvat_boxes(tmp_path, "".join(image.format(name=a, n=n, box=box.format(x=n)) for a, n in names))
+    assert [name for name, _, _ in images] == ["op1/frame_000000", "op2/frame_000000", "single"]
+    assert [video for _, video, _ in images] == ["op1.mp4", "op2.mp4", "op2.mp4"]
+    assert boxes == [("op1/frame_000000", "ada", 1), ("op2/frame_000000", "ben", 2), ("single", "ben", 2)]

@@ -1,7 +1,13 @@
-"""CVAT 1.1 XML, for images and for videos. Its coordinates are continuous image coordinates already."""
+"""CVAT 1.1 XML, for images and for videos. Its coordinates are continuous image coordinates already.
+
+A project's file holds several tasks, which may call their images and frames by the same names and numbers. Names that
+several of its tasks have are therefore given with the task's name as their folder.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,42 +33,90 @@ def read(path: Path) -> Iterator[Record]:
         raise AnnotationError(
             f"{path}: root element is {root.tag!r}, not 'annotations'; export as 'CVAT for images 1.1'"
         )
-    who = next((name for task in TASKS if (name := text(root.findtext(f"{task}/assignee/username")))), None)
-    for index, image in enumerate(root.iter("image")):
+    tasks = _tasks(root)
+    images = list(root.iter("image"))
+    shared = _shared(images)
+    for index, image in enumerate(images):
         name = text(image.get("name")) or ""
-        key = f"image {name}"
-        yield Picture(key, name, pixels(image.get("width")), pixels(image.get("height")))
+        task = tasks.get(image.get("task_id") or "", tasks[""])
+        key, place = f"image {image.get('task_id')} {name}", task.folder if name in shared else ""
+        size = pixels(image.get("width")), pixels(image.get("height"))
+        about = {"video_id": task.video} if task.element.findtext("mode") == "interpolation" and task.video else {}
+        yield Picture(key, f"{place}/{name}" if place else name, *size, about, beside=place)
         for number_in_image, element in enumerate(_shapes(image), start=1):
-            yield attempt(f"image {index} ({name}) {element.tag} {number_in_image}", _shape, key, element, element, who)
+            yield attempt(
+                f"image {index} ({name}) {element.tag} {number_in_image}", _shape, key, element, element, task.who
+            )
         for element in image.iter("tag"):
             yield Skipped(f"image {index} ({name}) tag {element.get('label')}", "tag of a whole image")
-    tracks = list(root.iter("track"))
-    if tracks or root.find("meta//original_size") is not None:
-        yield from _video(path, root, tracks, who)
+    if not images or root.find("track") is not None:  # an export for images lists a video's frames as images
+        yield from _videos(path, root, tasks)
 
 
-def _video(
-    path: Path, root: ElementTree.Element, tracks: list[ElementTree.Element], who: str | None
-) -> Iterator[Record]:
-    """Every frame of the video as an image, labelled or not, and the tracks' shapes."""
-    task = next((found for name in TASKS if (found := root.find(name)) is not None), root)
-    video = (
-        text(root.findtext("meta/source")) or text(task.findtext("source")) or text(task.findtext("name")) or path.stem
-    )
-    width, height = (pixels(task.findtext(f"original_size/{name}")) for name in ("width", "height"))
+@dataclass(frozen=True)
+class Task:
+    """What the file says of one task."""
+
+    id: str  # "" where the file is of one task or job
+    element: ElementTree.Element
+    folder: str  # its name, to tell its images from another task's
+    video: str
+    who: str | None  # its assignee
+
+
+def _tasks(root: ElementTree.Element) -> dict[str, Task]:
+    """A project's tasks by id, and under "" the task, job or project as a whole."""
+    whole = next((found for name in TASKS if (found := root.find(name)) is not None), root)
+    who = next((name for task in TASKS if (name := text(root.findtext(f"{task}/assignee/username")))), None)
+    source = text(root.findtext("meta/source"))
+    tasks = {"": Task("", whole, "", source or text(whole.findtext("source")) or _name(whole), who)}
+    for each in root.iterfind("meta/project/tasks/task"):
+        id, name = text(each.findtext("id")) or "", re.sub(r"[\\/:]", "_", _name(each))
+        alike = sum(_name(other) == _name(each) for other in root.iterfind("meta/project/tasks/task"))
+        own = text(each.findtext("assignee/username")) or who
+        folder = name if alike == 1 and name else f"{name}_{id}"
+        tasks[id] = Task(id, each, folder, text(each.findtext("source")) or folder, own)
+    return tasks
+
+
+def _name(task: ElementTree.Element) -> str:
+    return text(task.findtext("name")) or ""
+
+
+def _shared(images: list[ElementTree.Element]) -> set[str]:
+    """Names that images of several tasks have."""
+    found = {(text(image.get("name")) or "", image.get("task_id")) for image in images}
+    return {name for name, count in Counter(name for name, _ in found).items() if count > 1}
+
+
+def _videos(path: Path, root: ElementTree.Element, tasks: dict[str, Task]) -> Iterator[Record]:
+    """The frames and tracks of every task; those of a task that is not described belong to the file as a whole."""
+    by_task: dict[str, list[ElementTree.Element]] = {id: [] for id in tasks}
+    for track in root.iter("track"):
+        id = track.get("task_id") or ""
+        by_task[id if id in tasks else ""].append(track)
+    described = [id for id, tracks in by_task.items() if tracks or tasks[id].element.find("original_size") is not None]
+    for id in described:
+        yield from _video(path, tasks[id], by_task[id], f"{tasks[id].folder}/" if id and len(described) > 1 else "")
+
+
+def _video(path: Path, task: Task, tracks: list[ElementTree.Element], folder: str) -> Iterator[Record]:
+    """Every frame of the task's video as an image, labelled or not, and the tracks' shapes."""
+    width, height = (pixels(task.element.findtext(f"original_size/{name}")) for name in ("width", "height"))
     shapes = [(track, element) for track in tracks for element in _shapes(track)]
     frames = {_frame(element) for _, element in shapes} - {None}
-    for frame in sorted(frames.union(_all_frames(path, task)), key=int):  # type: ignore[arg-type]
-        about = {"video_id": video, "frame_index": frame}
-        yield Picture(f"frame {frame}", f"frame_{frame:06d}.png", width, height, about)
+    for frame in sorted(frames.union(_all_frames(path, task.element)), key=int):  # type: ignore[arg-type]
+        about = {"video_id": task.video or path.stem, "frame_index": frame}
+        name = f"{folder}frame_{frame:06d}.png"
+        yield Picture(f"frame {task.id} {frame}", name, width, height, about, beside=folder)
     for track, element in shapes:
-        where = f"track {track.get('id')} frame {element.get('frame')}"
+        where = f"{folder}track {track.get('id')} frame {element.get('frame')}"
         if element.get("outside") == "1":
             yield Skipped(where, "outside: the object is not shown in this frame")
         elif _frame(element) is None:
             yield Skipped(where, "frame is not a number")
         else:
-            yield attempt(where, _shape, f"frame {_frame(element)}", element, track, who)
+            yield attempt(where, _shape, f"frame {task.id} {_frame(element)}", element, track, task.who)
 
 
 def _all_frames(path: Path, task: ElementTree.Element) -> range:
