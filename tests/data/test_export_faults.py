@@ -377,3 +377,22 @@ def test_a_cvat_projects_images_of_one_name_are_not_merged(tmp_path: Path) -> No
     assert [name for name, _, _ in images] == ["op1/frame_000000", "op2/frame_000000", "single"]
     assert [video for _, video, _ in images] == ["op1.mp4", "op2.mp4", "op2.mp4"]
     assert boxes == [("op1/frame_000000", "ada", 1), ("op2/frame_000000", "ben", 2), ("single", "ben", 2)]
+
+
+def test_coco_annotators_needle_keeps_its_point_and_its_false_is_no_fault(tmp_path: Path) -> None:
+    """coco-annotator gives the needle an outline beside its tip; in the second image the tip was not set."""
+    needle = {"category_id": 1, "iscrowd": False, "isbbox": False, "segmentation": [[50, 40, 90, 42, 90, 44]]}
+    file = coco(
+        tmp_path,
+        [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "b.png"}],
+        [
+            needle | {"image_id": 1, "keypoints": [50.5, 40.5, 2], "num_keypoints": 1},
+            needle | {"image_id": 2, "keypoints": [0, 0, 0], "num_keypoints": 0},
+        ],
+        ("needle",),
+    )
+    dataset, report = read_annotations(file)
+    assert [each.keypoints for each in dataset.annotations] == [[50.5, 40.5, 2], None]
+    assert dataset.annotations[1].bbox == [50, 40, 40, 4]
+    assert report.changed == {"has an outline and a point; only the point is kept": 1}
+    assert noted(report, "1 objects of 'needle' are not a point, such as one in b.png")

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from icsilib.data.annotations import AnnotationError
+from icsilib.data.annotations import NEEDLE, AnnotationError
 from icsilib.data.readers.outlines import box
-from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
+from icsilib.data.readers.records import Changed, Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
 from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
@@ -30,10 +30,14 @@ def read(path: Path) -> Iterator[Record]:
     images, annotations = lists
     categories = content.get("categories")
     labels = _labels(categories if isinstance(categories, list) else [])
+    points = _point_categories(categories if isinstance(categories, list) else [])
     yield from _pictures(images or [])
     for index, value in enumerate(annotations or [], start=1):
         picture = text(value.get("image_id")) if isinstance(value, dict) else None
-        yield attempt(f"annotation {index}", _shape, picture or "", value, labels)
+        shape = attempt(f"annotation {index}", _shape, picture or "", value, labels, points)
+        if isinstance(shape, Shape) and shape.kind == "point" and _outlined(value):
+            yield Changed(shape.where, "has an outline and a point; only the point is kept")
+        yield shape
 
 
 def _labels(categories: list[Any]) -> dict[str | None, set[str | None]]:
@@ -43,6 +47,16 @@ def _labels(categories: list[Any]) -> dict[str | None, set[str | None]]:
         if isinstance(each, dict):
             labels[text(each.get("id"))].add(text(each.get("name")))
     return dict(labels)
+
+
+def _point_categories(categories: list[Any]) -> set[str | None]:
+    """Ids of the categories that are marked by a point."""
+    return {text(each.get("id")) for each in categories if isinstance(each, dict) and _is_point(each)}
+
+
+def _is_point(category: Mapping[str, Any]) -> bool:
+    name = text(category.get("name")) or ""
+    return bool(category.get("keypoints")) or name.casefold() == NEEDLE.name
 
 
 def _pictures(images: list[Any]) -> Iterator[Record]:
@@ -62,7 +76,9 @@ def _pictures(images: list[Any]) -> Iterator[Record]:
             yield Picture(key, name, pixels(value.get("width")), pixels(value.get("height")), about)
 
 
-def _shape(where: str, picture: str, value: Any, labels: Mapping[str | None, set[str | None]]) -> Shape:
+def _shape(
+    where: str, picture: str, value: Any, labels: Mapping[str | None, set[str | None]], points: set[str | None]
+) -> Shape:
     record = mapping(value, "annotation")
     category = text(record.get("category_id"))
     if category is not None and category not in labels:
@@ -70,20 +86,23 @@ def _shape(where: str, picture: str, value: Any, labels: Mapping[str | None, set
     if len(labels.get(category, ())) > 1:
         raise Unusable("one id for two categories")
     about = {name: item for name, item in record.items() if name not in SHAPE_KEYS and item is not None}
+    if isinstance(crowd := about.get("iscrowd"), bool):  # as coco-annotator writes it
+        about["iscrowd"] = int(crowd)
     for name in ("round", "iscrowd"):
         if name in about:
             about[name] = int(number(about[name], name))
     if "annotator" in about:
         about["annotator"] = text(about["annotator"])
     label, segmentation = next(iter(labels.get(category, ())), None), record.get("segmentation")
+    marked = bool(record.get("keypoints")) and (not _outlined(record) or category in points)
+    x, y, visibility = _keypoint(record["keypoints"]) if marked else (0.0, 0.0, 0)
+    if marked and (visibility or not _outlined(record)):
+        return Shape(where, picture, "point", np.array([[x, y]]), label, about, visibility=visibility)
     if isinstance(segmentation, dict):
         return Shape(where, picture, "mask", np.empty((0, 2)), label, about, runs=segmentation)
-    if segmentation and segmentation != [[]]:
+    if _outlined(record):
         rings = _rings(segmentation)
         return Shape(where, picture, "polygon", rings[0], label, about, rings=tuple(rings[1:]))
-    if record.get("keypoints"):
-        x, y, visibility = _keypoint(record["keypoints"])
-        return Shape(where, picture, "point", np.array([[x, y]]), label, about, visibility=visibility)
     if record.get("bbox"):
         corner = [number(each, "bbox") for each in sequence(record["bbox"], "bbox")]
         if len(corner) != 4 or corner[2] < 0 or corner[3] < 0:
@@ -91,6 +110,10 @@ def _shape(where: str, picture: str, value: Any, labels: Mapping[str | None, set
         x, y, width, height = corner
         return Shape(where, picture, "box", box(x, y, x + width, y + height), label, about)
     raise Unusable("neither polygon nor keypoint nor box")
+
+
+def _outlined(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("segmentation")) and record["segmentation"] != [[]]
 
 
 def _rings(segmentation: Any) -> list[Points]:
