@@ -396,3 +396,24 @@ def test_coco_annotators_needle_keeps_its_point_and_its_false_is_no_fault(tmp_pa
     assert dataset.annotations[1].bbox == [50, 40, 40, 4]
     assert report.changed == {"has an outline and a point; only the point is kept": 1}
     assert noted(report, "1 objects of 'needle' are not a point, such as one in b.png")
+
+
+def test_cvats_turned_boxes_come_out_turned_in_coco(tmp_path: Path) -> None:
+    """The box from (40, 30) to (80, 40), turned by a quarter about its centre (60, 35)."""
+    turned = {"image_id": 1, "bbox": [40, 30, 40, 10], "segmentation": [], "attributes": {"rotation": 90.0}}
+    upright = turned | {"attributes": {"rotation": 0.0}}
+    dataset, _ = read_annotations(coco(tmp_path, [{"id": 1, "file_name": "a.png"}], [turned, upright]))
+    assert [each.bbox for each in dataset.annotations] == [[55, 15, 10, 40], [40, 30, 40, 10]]
+    assert [bool(each.segmentation) for each in dataset.annotations] == [True, False]
+
+
+def test_cvats_voc_has_fractions_counted_from_zero_and_turned_boxes(tmp_path: Path) -> None:
+    first = VOC_A.replace("<xmin>11<", "<xmin>10.25<").replace("<ymin>21<", "<ymin>20.0<")
+    quarter = "<attributes><attribute><name>rotation</name><value>90.0</value></attribute></attributes></object>"
+    (tmp_path / "a.xml").write_text(first)
+    (tmp_path / "b.xml").write_text(VOC_A.replace("a.", "b.").replace("</object>", quarter))
+    dataset, report = read_annotations(tmp_path)
+    assert dataset.annotations[0].bbox == [10.25, 20, 19.75, 40]
+    # From (11, 21) to (30, 60), 19 × 39 px about (20.5, 40.5), becomes 39 × 19 px.
+    assert dataset.annotations[1].bbox == [1, 31, 39, 19]
+    assert noted(report, "corners are fractions of a pixel")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from icsilib.data.annotations import NEEDLE, AnnotationError
-from icsilib.data.readers.outlines import box
+from icsilib.data.readers.outlines import turned_box
 from icsilib.data.readers.records import Changed, Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_json
 from icsilib.data.readers.values import mapping, number, pixels, sequence, text
@@ -104,12 +104,19 @@ def _shape(
         rings = _rings(segmentation)
         return Shape(where, picture, "polygon", rings[0], label, about, rings=tuple(rings[1:]))
     if record.get("bbox"):
-        corner = [number(each, "bbox") for each in sequence(record["bbox"], "bbox")]
-        if len(corner) != 4 or corner[2] < 0 or corner[3] < 0:
-            raise Unusable("bbox is not x, y, width, height")
-        x, y, width, height = corner
-        return Shape(where, picture, "box", box(x, y, x + width, y + height), label, about)
+        corners = _box(record["bbox"], about.get("attributes"))
+        return Shape(where, picture, "box" if len(corners) == 2 else "polygon", corners, label, about)
     raise Unusable("neither polygon nor keypoint nor box")
+
+
+def _box(value: Any, attributes: Any) -> Points:
+    """Corners (2, 2) of a box, or (4, 2) of one that CVAT turned about its centre, which only its attributes tell."""
+    values = [number(each, "bbox") for each in sequence(value, "bbox")]
+    if len(values) != 4 or values[2] < 0 or values[3] < 0:
+        raise Unusable("bbox is not x, y, width, height")
+    x, y, width, height = values
+    degrees = number(attributes.get("rotation") or 0, "rotation") if isinstance(attributes, dict) else 0.0
+    return turned_box(x, y, width, height, degrees)
 
 
 def _outlined(record: Mapping[str, Any]) -> bool:

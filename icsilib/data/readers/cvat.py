@@ -16,7 +16,7 @@ import numpy as np
 
 from icsilib.data.annotations import AnnotationError
 from icsilib.data.readers.masks import Mask, from_cvat
-from icsilib.data.readers.outlines import box, ellipse, rotated_box
+from icsilib.data.readers.outlines import ellipse, turned_box
 from icsilib.data.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
 from icsilib.data.readers.sources import parse_xml
 from icsilib.data.readers.values import number, pixels, text
@@ -174,9 +174,8 @@ def _outline(element: ElementTree.Element) -> tuple[str, Points]:
     degrees = number(element.get("rotation") or 0, "rotation")
     if element.tag == "box":
         x0, y0, x1, y1 = values("xtl", "ytl", "xbr", "ybr")
-        if not degrees % 360:
-            return "box", box(x0, y0, x1, y1)
-        return "polygon", rotated_box(x0, y0, x1 - x0, y1 - y0, degrees, ((x0 + x1) / 2, (y0 + y1) / 2))
+        corners = turned_box(x0, y0, x1 - x0, y1 - y0, degrees)
+        return "box" if len(corners) == 2 else "polygon", corners
     if element.tag == "ellipse":
         cx, cy, rx, ry = values("cx", "cy", "rx", "ry")
         return "polygon", ellipse(cx, cy, rx, ry, np.deg2rad(degrees))

@@ -20,6 +20,13 @@ def rotated_box(x: float, y: float, width: float, height: float, degrees: float,
     return _turned(corners - pivot, math.radians(degrees)) + pivot
 
 
+def turned_box(x: float, y: float, width: float, height: float, degrees: float) -> Points:
+    """Corners of the box at (x, y), turned clockwise about its centre: (2, 2) while it is upright, else (4, 2)."""
+    if not degrees % 360:
+        return box(x, y, x + width, y + height)
+    return rotated_box(x, y, width, height, degrees, (x + width / 2, y + height / 2))
+
+
 def ellipse(cx: float, cy: float, rx: float, ry: float, radians: float = 0.0) -> Points:
     """Polygon (128, 2) on the ellipse of half-axes rx, ry, turned clockwise on the screen by `radians`."""
     if rx <= 0 or ry <= 0:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from icsilib.data.annotations import Annotation, Dataset, Image
 from icsilib.data.readers.report import Report
+from icsilib.data.readers.voc import OURS
 from icsilib.files import write_text_atomic
 
 
@@ -13,7 +14,8 @@ def write_voc(dataset: Dataset, folder: Path | str) -> Report:
     """Write the boxes of `dataset` into `folder`, one XML named after each image; polygons lose their outline.
 
     Objects without a box of any size are skipped, and counted. Two images of one stem in different folders keep
-    their folders. Coordinates that are not whole stay so.
+    their folders. Coordinates that are not whole stay so, counted from 1 as all of VOC's: the source
+    says that they are ours.
     """
     folder = Path(folder)
     names = {category.id: category.name for category in dataset.categories}
@@ -42,6 +44,7 @@ def _image(image: Image) -> ElementTree.Element:
     ElementTree.SubElement(root, "folder").text = Path(image.file_name).parent.name
     ElementTree.SubElement(root, "filename").text = Path(image.file_name).name
     ElementTree.SubElement(root, "path").text = image.file_name
+    ElementTree.SubElement(ElementTree.SubElement(root, "source"), "database").text = OURS
     size = ElementTree.SubElement(root, "size")
     for name, value in (("width", image.width), ("height", image.height), ("depth", 3)):
         ElementTree.SubElement(size, name).text = str(value)
