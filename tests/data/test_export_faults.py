@@ -417,3 +417,13 @@ def test_cvats_voc_has_fractions_counted_from_zero_and_turned_boxes(tmp_path: Pa
     # From (11, 21) to (30, 60), 19 × 39 px about (20.5, 40.5), becomes 39 × 19 px.
     assert dataset.annotations[1].bbox == [1, 31, 39, 19]
     assert noted(report, "corners are fractions of a pixel")
+
+
+def test_a_choice_about_a_whole_label_studio_image_leaves_it_a_confirmed_negative(tmp_path: Path) -> None:
+    choice = {"id": "c", "type": "choices", "value": {"choices": ["no sperm"]}}
+    size = {"original_width": 100, "original_height": 80}
+    file = label_studio(tmp_path, {"id": 1, "completed_by": 1, "result": [choice | size]})
+    dataset, report = read_annotations(file, skip_empty=True)
+    assert [image.file_name for image in dataset.images] == ["3f2a1b2c-a.png"]
+    assert report.skipped == {"answer about a whole image or several regions, not an object": 1}
+    assert noted(report, "1 images have a file or task of their own without objects")

@@ -20,6 +20,8 @@ from icsilib.data.readers.sources import parse_json
 from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
 AGAIN = "one of several submissions of a person for one image; numbered as rounds by their dates"
+ANSWERS = {"choices", "number", "rating", "textarea", "taxonomy", "datetime", "pairwise", "ranker", "relation"}
+PLACED = {"x", "points", "rle"}
 LABELLED = ("rectanglelabels", "polygonlabels", "keypointlabels", "ellipselabels", "brushlabels", "labels")
 
 
@@ -143,8 +145,18 @@ def _regions(where: str, picture: str, person: Mapping[str, Any], number: int | 
     for id, results in by_id.items():
         if person.get("was_cancelled") is True:
             yield Skipped(f"{where} region {id}", "annotation was cancelled")
+        elif all(map(_is_no_region, results)):  # not named as the image's: it loses no object
+            yield Skipped(f"{where} {id}", "answer about a whole image or several regions, not an object")
         else:
             yield attempt(f"{where} region {id}", _shape, picture, results, about)
+
+
+def _is_no_region(result: Any) -> bool:
+    """Whether a result is a choice or the like of the whole image, or a relation: these have no place in it."""
+    if not isinstance(result, dict) or result.get("type") not in ANSWERS:
+        return False
+    value = result.get("value")
+    return not isinstance(value, dict) or not PLACED & value.keys()
 
 
 def _shape(where: str, picture: str, results: list[Any], about: dict[str, Any]) -> Shape:
