@@ -427,3 +427,24 @@ def test_a_choice_about_a_whole_label_studio_image_leaves_it_a_confirmed_negativ
     assert [image.file_name for image in dataset.images] == ["3f2a1b2c-a.png"]
     assert report.skipped == {"answer about a whole image or several regions, not an object": 1}
     assert noted(report, "1 images have a file or task of their own without objects")
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("s3://bucket/p1/f1.PNG", "f1.PNG"),
+        ("https://x.org/f1.jpg?sig=a.b", "f1.jpg"),
+        ("/data/local-files/?d=set%20a/f%201.png", "f 1.png"),
+    ],
+)
+def test_label_studios_image_is_the_column_that_names_one(address: str, name: str, tmp_path: Path) -> None:
+    data = {"date": "12.03.2024", "clinic": "Dr. X", "frame": 3, "img": address}
+    dataset, report = read_annotations(label_studio(tmp_path, submitted(1, 11, 10, 1), data=data))
+    assert ([image.file_name for image in dataset.images], report.kept) == ([name], 1)
+
+
+@pytest.mark.parametrize("data", [{"clinic": "Dr. X"}, {"before": "a.png", "after": "b.png"}])
+def test_a_label_studio_task_of_no_or_several_images_is_skipped(data: dict[str, str], tmp_path: Path) -> None:
+    dataset, report = read_annotations(label_studio(tmp_path, submitted(1, 11, 10, 1), data=data))
+    assert dataset.images == []
+    assert noted(report, "task 1: none or several of the task's data are names of images; call one 'image'")

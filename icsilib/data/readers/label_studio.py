@@ -15,7 +15,17 @@ import numpy as np
 from icsilib.data.annotations import AnnotationError
 from icsilib.data.readers.masks import from_label_studio
 from icsilib.data.readers.outlines import box, ellipse, rotated_box
-from icsilib.data.readers.records import Changed, Picture, Points, Record, Shape, Skipped, Unusable, attempt
+from icsilib.data.readers.records import (
+    IMAGE_SUFFIXES,
+    Changed,
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+)
 from icsilib.data.readers.sources import parse_json
 from icsilib.data.readers.values import mapping, number, pixels, sequence, text
 
@@ -37,8 +47,13 @@ def read(path: Path) -> Iterator[Record]:
         work = task.get("annotations", task.get("completions")) if isinstance(task, dict) else None
         address = _address(task.get("data")) if isinstance(task, dict) else None
         folder, name = _image_place(address or "")
-        if not address or not name or not isinstance(work, list):
-            yield Skipped(where, "task without image or annotations; export as JSON, not JSON-MIN", picture=True)
+        if not isinstance(work, list):
+            yield Skipped(where, "task without annotations; export as JSON, not JSON-MIN", picture=True)
+            continue
+        if not address or not name:
+            yield Skipped(
+                where, "none or several of the task's data are names of images; call one 'image'", picture=True
+            )
             continue
         people = [each for each in work if isinstance(each, dict)]
         if not any(_submitted(person) for person in people):
@@ -95,10 +110,12 @@ def _annotator(person: Mapping[str, Any]) -> str | None:
 
 
 def _address(data: Any) -> str | None:
-    """The address of a task's image."""
-    values = data.values() if isinstance(data, dict) else ()
-    image = data.get("image") if isinstance(data, dict) else None
-    return text(image) or next((value for value in values if isinstance(value, str) and "." in value), None)
+    """The address of a task's image: the value called image, else the only one that ends as an image's name does."""
+    values = data if isinstance(data, dict) else {}
+    named = [
+        each for each in map(text, values.values()) if each and _image_place(each)[1].lower().endswith(IMAGE_SUFFIXES)
+    ]
+    return text(values.get("image")) or (named[0] if len(named) == 1 else None)
 
 
 def _image_place(address: str) -> tuple[str, str]:
