@@ -160,7 +160,7 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
         left_out=len(images) - len(whole),
         by_name=len(by_name & set(whole)),
         unknown=_marks(faulty | silent),
-        notes=(*_left_out(faults), *_without(never)),
+        notes=(*_rounds_left_out(labels, everybody, rounds), *_left_out(faults), *_without(never)),
     )
 
 
@@ -228,6 +228,16 @@ def _rounds_of_all(labels: Labels, people: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(sorted(number for number in {number for _, number in turns} if {(p, number) for p in people} <= turns))
 
 
+def _rounds_left_out(labels: Labels, people: tuple[str, ...], rounds: tuple[int, ...]) -> list[str]:
+    """Which rounds are not compared, and who labelled nothing in them."""
+    turns = {turn for by_turn in labels.values() for turn in by_turn}
+    return [
+        f"round {number} is left out: {', '.join(name for name in people if (name, number) not in turns)} labelled "
+        "nothing in it"
+        for number in sorted({number for _, number in turns} - set(rounds))
+    ]
+
+
 def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labels, set[str]]:
     """Images by name (with folder where names repeat), their labels by turn, and images in doubt.
 
@@ -265,7 +275,7 @@ def _turns(person: str, dataset: Dataset, keys: dict[int, str]) -> Iterator[tupl
     names = {category.id: _NAMES.get(category.name, category.name) for category in dataset.categories}
     found: dict[tuple[str, Turn], list[Label]] = {}
     for label in dataset.annotations:
-        found.setdefault((keys[label.image_id], (person, label.round or 1)), []).append(
+        found.setdefault((keys[label.image_id], (person, 1 if label.round is None else label.round)), []).append(
             (names[label.category_id], label)
         )
     yield from ((key, turn, labels) for (key, turn), labels in found.items())

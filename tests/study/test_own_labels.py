@@ -91,8 +91,10 @@ def test_a_round_or_frame_that_somebody_left_out_is_left_out_and_counted(saved):
     files.append(saved("eve.json", outlines("eve", rounds=(1,), frames=2)))
     labels = own_labels(read_people(files)[0], files[0].parent)
     assert (labels.rounds, labels.frames, labels.left_out) == (("round 1",), ("f1", "f2"), 1)
+    assert labels.notes == ("round 2 is left out: eve labelled nothing in it",)
     code, text = icsi("agree", "outlines", *files)
     assert (code, "1 frames left out" in text, "intra" in text) == (0, True, False), text
+    assert "note: round 2 is left out: eve" in text
 
 
 def test_faulty_labels_of_one_file_are_skipped_and_counted(saved):
@@ -284,3 +286,8 @@ def test_a_tip_marked_twice_is_no_tip_and_counted(saved):
     np.testing.assert_allclose(tips["ada", "eve"], [12, np.nan, 12])
     assert labels.notes == ("eve: 2 labels of needle are not compared: one of several in its frame",)
     assert "several tips in one image, such as f2.png" in icsi("agree", "outlines", *files)[1]
+
+
+def test_round_0_is_another_round_than_round_1(saved):
+    labels = own_labels(read_people([saved("all.json", outlines("ada ben", rounds=(0, 1)))])[0], Path())
+    assert (labels.rounds, labels.notes) == (("round 0", "round 1"), ())
