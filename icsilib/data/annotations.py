@@ -12,6 +12,7 @@ Oolemma and suction pipette are polygons, the needle tip is a COCO keypoint, spe
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from icsilib.files import write_text_atomic
 
+_ROBOFLOW = re.compile(r"_(png|jpe?g|bmp|tiff?|webp)\.rf\.[0-9a-z]+(?=\.\w+$)", re.IGNORECASE)
 Polygon = NDArray[np.float64]  # (N, 2) vertices, x then y, pixels
 
 
@@ -212,6 +214,17 @@ def polygons_of(annotation: Annotation) -> list[Polygon]:
 def outlines_of(annotation: Annotation, height: int, width: int) -> list[Polygon]:
     """The annotation's polygons; where it has a mask of (height, width) instead, the outlines of that."""
     return polygons_of(annotation) or mask_to_polygons(mask_of(annotation, height, width))
+
+
+def plain_name(name: str) -> str:
+    """A file name as it was before Roboflow changed it: `a_png.rf.0f9c.jpg` was a.png, and becomes `a.jpg`."""
+    return _ROBOFLOW.sub("", name)
+
+
+def image_key(image: Image, with_folder: bool) -> str:
+    """What the same image is called by everybody: its name without suffix and case, with its folder on request."""
+    path = PurePosixPath(plain_name(image.file_name.replace("\\", "/").casefold()))
+    return str(path.with_suffix("")) if with_folder else path.stem
 
 
 def in_other_folders(one: Image, other: Image) -> bool:

@@ -11,13 +11,14 @@ from icsilib.files import atomic_path
 
 
 def write_frames(video: Path, folder: Path, every: int = 3) -> int:
-    """Write every `every`-th frame of a video as grey PNG, named by its index, into `folder`; returns how many.
+    """Write every `every`-th frame of a video as grey PNG, `{video}_{index}.png`, into `folder`; returns how many.
 
-    A video that breaks off leaves the frames before the break and then raises `TruncatedVideoError`.
+    Tools leave out folders, so that the name alone must tell the video. A video that breaks off leaves the frames
+    before the break and then raises `TruncatedVideoError`.
     """
     count = 0
     for index, frame in read_frames(video, every):
-        with atomic_path(folder / f"{index:06d}.png") as partial:
+        with atomic_path(folder / f"{video.stem}_{index:06d}.png") as partial:
             cv2.imwrite(str(partial), frame)
         count += 1
     return count

@@ -193,8 +193,10 @@ def read_against(
     """Hold `reader` against the consensus of `others`, on the images that enough of them and the reader were shown."""
     places = [place for place in together.shown_to(others, min_votes) if reader in together.boxes[place]]
     if not places:
+        names = ", ".join(f"{name} has {together.example(name)}" for name in (reader, *others))
         raise AnnotationError(
-            f"{reader}: shares no image with {min_votes} of {', '.join(others)}; label the same images"
+            f"{reader}: shares no image with {min_votes} of {', '.join(others)}; label the same images, or give them "
+            f"with --images where a tool renamed them ({names})"
         )
     images, found = [], {}
     for place in places:

@@ -1,18 +1,18 @@
 """Label sets of several readers brought together image by image, whatever they disagree about.
 
 Readers label different subsets of images, in files whose ids, folders, spelling of categories and order differ. Images
-are the same when their file names are, without folder, suffix and case (with folder, where names repeat).
+are the same when their file names are, without folder, suffix, case and Roboflow's additions (with folder, where names
+repeat).
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.data.annotations import Annotation, AnnotationError, Dataset, Image, in_other_folders
+from icsilib.data.annotations import Annotation, AnnotationError, Dataset, Image, image_key, in_other_folders
 
 Boxes = NDArray[np.float64]  # (N, 4) x, y, width, height, px
 SPERM_NAMES = ("sperm", "sperms", "sperm_cell", "spermatozoon", "spermatozoa", "spermatozoid")
@@ -26,6 +26,11 @@ class Readings:
     images: tuple[Image, ...]  # each that any reader was shown, by key; ids count from 1
     boxes: tuple[dict[str, Boxes], ...]  # of each image: reader → boxes; a reader who was not shown it is not in it
     counts: Counter[str] = field(default_factory=Counter)  # what was left out or changed, by reader and reason
+
+    def example(self, reader: str) -> str:
+        """The name of an image that the reader was shown."""
+        shown = (image.file_name for image, boxes in zip(self.images, self.boxes, strict=True) if reader in boxes)
+        return next(shown, "no image")
 
     def shown_to(self, readers: Sequence[str], at_least: int) -> list[int]:
         """Places of the images that at least so many of the named readers were shown."""
@@ -41,12 +46,12 @@ def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES
     """
     if not datasets:
         raise AnnotationError("readings: no label sets; give one for each reader")
-    with_folder = any(_repeats([_key(image, False) for image in dataset.images]) for dataset in datasets.values())
+    with_folder = any(_repeats([image_key(image, False) for image in dataset.images]) for dataset in datasets.values())
     counts: Counter[str] = Counter()
     found: dict[str, tuple[Image, dict[str, Boxes]]] = {}
     for reader in sorted(datasets):
         dataset = datasets[reader]
-        keys = {image.id: _key(image, with_folder) for image in dataset.images}
+        keys = {image.id: image_key(image, with_folder) for image in dataset.images}
         if twice := _repeats(list(keys.values())):
             raise AnnotationError(f"{reader}: image {twice[0]!r} is listed twice; join its records")
         boxes = _boxes_of(reader, dataset, names, counts)
@@ -108,11 +113,6 @@ def _usable(record: Annotation, image: Image) -> tuple[list[float] | None, str]:
     if (left, top, right, bottom) == (x, y, x + width, y + height):
         return [x, y, width, height], ""
     return [left, top, right - left, bottom - top], "box clipped to the image"
-
-
-def _key(image: Image, with_folder: bool) -> str:
-    path = PurePosixPath(image.file_name.replace("\\", "/").casefold())
-    return str(path.with_suffix("")) if with_folder else path.stem
 
 
 def _repeats(keys: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from icsilib.data.annotations import (
     AnnotationError,
     Dataset,
     Image,
+    image_key,
     in_other_folders,
     misfit,
     outlines_of,
@@ -137,7 +138,8 @@ def own_labels(people: list[tuple[str, Dataset]], folder: Path) -> RepeatedLabel
     if len(everybody) < 2 or not rounds or len(whole) < 2:
         raise AnnotationError(
             f"{', '.join(everybody)}: {len(whole) if rounds else 0} frames were labelled by everybody in the same "
-            "rounds; two people and two frames at least are needed"
+            f"rounds; two people and two frames at least are needed ({_examples(people)}; give --images where a tool "
+            "renamed them)"
         )
     sound, faults = _sorted_out(labels)
     kept = [(images[key], {turn: sound[key][turn] for turn in sorted(wanted)}) for key in whole]
@@ -222,6 +224,12 @@ def _without(never: list[tuple[str, str]]) -> list[str]:
     return [f"{person} outlines {name} nowhere; pairs with {person} are excluded there" for name, person in never]
 
 
+def _examples(people: list[tuple[str, Dataset]]) -> str:
+    """The name of one image of each person."""
+    names = {person: dataset.images[0].file_name for person, dataset in people if dataset.images}
+    return ", ".join(f"{person} has {name}" for person, name in names.items())
+
+
 def _rounds_of_all(labels: Labels, people: tuple[str, ...]) -> tuple[int, ...]:
     """The rounds in which every person labelled something."""
     turns = {turn for by_turn in labels.values() for turn in by_turn}
@@ -246,9 +254,9 @@ def _by_image(people: list[tuple[str, Dataset]]) -> tuple[dict[str, Image], Labe
     images: dict[str, Image] = {}
     labels: Labels = {}
     doubtful: set[str] = set()
-    with_folder = any(len({_key(one, False) for one in each.images}) < len(each.images) for _, each in people)
+    with_folder = any(len({image_key(one, False) for one in each.images}) < len(each.images) for _, each in people)
     for person, dataset in people:
-        keys = {image.id: _key(image, with_folder) for image in dataset.images}
+        keys = {image.id: image_key(image, with_folder) for image in dataset.images}
         if len(set(keys.values())) < len(keys):
             twice = next(key for key, count in Counter(keys.values()).items() if count > 1)
             raise AnnotationError(f"{person}: two images are called {twice!r}; rename one of them")
@@ -279,11 +287,6 @@ def _turns(person: str, dataset: Dataset, keys: dict[int, str]) -> Iterator[tupl
             (names[label.category_id], label)
         )
     yield from ((key, turn, labels) for (key, turn), labels in found.items())
-
-
-def _key(image: Image, with_folder: bool) -> str:
-    path = PurePosixPath(image.file_name.casefold())
-    return str(path.with_suffix("")) if with_folder else path.stem
 
 
 def _arrays(

@@ -448,3 +448,10 @@ def test_a_label_studio_task_of_no_or_several_images_is_skipped(data: dict[str, 
     dataset, report = read_annotations(label_studio(tmp_path, submitted(1, 11, 10, 1), data=data))
     assert dataset.images == []
     assert noted(report, "task 1: none or several of the task's data are names of images; call one 'image'")
+
+
+def test_what_roboflow_adds_to_a_name_does_not_hide_the_image(tmp_path: Path) -> None:
+    picture(tmp_path / "frames" / "op1" / "op1_000003.png")
+    file = coco(tmp_path, [{"id": 0, "file_name": "op1_000003_png.rf.0f9c2a6d1.jpg"}], [{"image_id": 0}])
+    dataset, report = read_annotations(file, images=tmp_path / "frames")
+    assert ([image.file_name for image in dataset.images], report.kept) == (["op1/op1_000003.png"], 1)

@@ -30,7 +30,7 @@ def test_from_videos_and_a_cvat_export_to_a_split(tmp_path):
         write_mp4((np.full((48, 64), 40 * k, np.uint8) for k in range(4)), video)
     assert run("data", "frames", *videos, "--out", mine / "frames")[0] == 0
     names = sorted(path.relative_to(mine / "frames").as_posix() for path in mine.rglob("*.png"))
-    assert names == [f"p{n}/00000{k}.png" for n in range(3) for k in (0, 3)]
+    assert names == [f"p{n}/p{n}_00000{k}.png" for n in range(3) for k in (0, 3)]
     frames = "".join(FRAME.format(n=n, name=name) for n, name in enumerate(names))
     (tmp_path / "cvat.xml").write_text(CVAT.format(frames))
     words = ("--images", mine / "frames", "--label", "tip=needle", "--folder-is", "video_id")

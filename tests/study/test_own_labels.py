@@ -291,3 +291,14 @@ def test_a_tip_marked_twice_is_no_tip_and_counted(saved):
 def test_round_0_is_another_round_than_round_1(saved):
     labels = own_labels(read_people([saved("all.json", outlines("ada ben", rounds=(0, 1)))])[0], Path())
     assert (labels.rounds, labels.notes) == (("round 0", "round 1"), ())
+
+
+def test_names_that_roboflow_changed_match_and_names_that_do_not_are_shown(saved):
+    files = [saved(f"{name}.json", boxes(left)) for name, left in (("ada", 10), ("ben", 14))]
+    files[1].write_text(files[1].read_text().replace("a.png", "a_png.rf.0f9c2a.jpg"))
+    code, text = icsi("agree", "boxes", *files)
+    assert (code, "consensus: 1 boxes on 1 images" in text) == (0, True), text
+    files[1].write_text(files[1].read_text().replace("a_png.rf.0f9c2a.jpg", "3f2a1b2c-a.png"))
+    for command in ("boxes", "outlines"):
+        code, text = icsi("agree", command, *files)
+        assert (code, "ada has a.png, ben has 3f2a1b2c-a.png" in text) == (1, True), text

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import cv2
 
+from icsilib.data.annotations import plain_name
 from icsilib.data.readers.records import IMAGE_SUFFIXES, Picture, Unusable
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded image
@@ -94,7 +95,7 @@ def _same(name: str) -> str:
 
 def _plain(bare: str) -> str:
     """A bare name as it was before a tool encoded it for an address or put its own mark before it."""
-    return UPLOADED.sub("", _same(unquote(bare)))
+    return UPLOADED.sub("", plain_name(_same(unquote(bare))))
 
 
 def _stem(name: str) -> str:
