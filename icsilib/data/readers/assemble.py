@@ -163,7 +163,8 @@ class _Assembly:
                 tips.setdefault((each.image_id, each.annotator, each.round), []).append(each)
         for (name, fault), images in faults.items():
             where = names_of[images[0]]
-            yield f"{len(images)} objects of {name!r} are {fault}, such as one in {where}: kept, but not used"
+            what = f"{len(images)} objects of {name!r} are {fault}, such as one in {where}"
+            yield f"{what}: training sees nothing there; draw it again"
         if double := [turn for turn, found in tips.items() if several_tips(found)]:
             where = names_of[double[0][0]]
             yield f"{len(double)} times one person marked several tips in one image, such as {where}; keep one of them"
