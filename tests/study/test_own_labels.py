@@ -274,6 +274,7 @@ def test_a_structure_that_one_person_never_outlines_is_excluded_and_not_scored_a
     assert "ann outlines oolemma nowhere; pairs with ann are excluded there" in labels.notes
     code, text = icsi("agree", "outlines", *files)
     assert (code, "1 objects of 'oolemma' are not an outline" in text) == (0, True), text
+    assert "no interval" not in text  # ada, ben and eve have one without ann
 
 
 def test_a_tip_marked_twice_is_no_tip_and_counted(saved):

@@ -49,7 +49,7 @@ def read(path: Path) -> Iterator[Record]:
             )
         for element in image.iter("tag"):
             yield Skipped(f"image {index} ({name}) tag {element.get('label')}", "tag of a whole image")
-    if not images or root.find("track") is not None:  # an export for images lists a video's frames as images
+    if not images or root.find(".//track") is not None:  # an export for images lists a video's frames as images
         yield from _videos(path, root, tasks)
 
 
