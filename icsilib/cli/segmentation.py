@@ -244,8 +244,13 @@ def _check_free(files: list[Path], shorts: list[Path], out: Path) -> None:
 def _picture(short: Path, index: int | None = None) -> Path:
     """The picture's place in the folder of the predictions, of an image or of a video's frame `index`."""
     if index is not None:
-        return "pictures" / short / f"{index:06d}.png"
+        return "pictures" / short / _frame(short, index)
     return "pictures" / (short if short.suffix == ".png" else Path(f"{short}.png"))
+
+
+def _frame(short: Path, index: int) -> str:
+    """The name that `icsi data frames` gives a video's frame, so that labels of such frames match predictions."""
+    return f"{short.stem}_{index:06d}.png"
 
 
 def _predict_file(
@@ -260,7 +265,7 @@ def _predict_file(
         found = annotations_of(prediction, len(dataset.images) + 1, len(dataset.annotations) + 1, confidence)
         picture, name, video = _picture(short, index), _relative(path, out), None
         if index is not None:  # a frame is no file yet, by which others could read it
-            name, video = ("frames" / short / f"{index:06d}.png").as_posix(), short.as_posix()
+            name, video = ("frames" / short / _frame(short, index)).as_posix(), short.as_posix()
             _write_png(out / name, pixels)
         about = {"video_id": video, "frame_index": index, "picture": picture.as_posix()}
         record = Image(id=len(dataset.images) + 1, file_name=name, width=pixels.shape[1], height=pixels.shape[0])

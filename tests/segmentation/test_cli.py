@@ -124,7 +124,7 @@ def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained,
     assert "1 of 3 files could not be read whole" in result.output
     predicted = read_coco(tmp_path / "out" / "predictions.json")
     assert [image.frame_index for image in predicted.images] == [None, 0, 3, 6]
-    assert predicted.images[3].model_dump()["picture"] == "pictures/v.mp4/000006.png"
+    assert predicted.images[3].model_dump()["picture"] == "pictures/v.mp4/v_000006.png"
     assert all((tmp_path / "out" / image.model_dump()["picture"]).exists() for image in predicted.images)
 
 
@@ -140,7 +140,7 @@ def test_predictions_name_what_was_seen_not_its_picture(trained, tmp_path):
     result = run("predict", *files, "--out", tmp_path / "out", "--weights", trained / "run" / "weights.safetensors")
     assert result.exit_code == 0, result.output
     frames = load_frames(tmp_path / "out" / "predictions.json", Preprocess(64, clip_limit=None))
-    assert [record.file_name for record in frames.records][:2] == ["../a.png", "frames/one/v.mp4/000000.png"]
+    assert [record.file_name for record in frames.records][:2] == ["../a.png", "frames/one/v.mp4/v_000000.png"]
     assert [record.video_id for record in frames.records] == [None, "one/v.mp4", "two/v.mp4"]
     np.testing.assert_array_equal(frames.images[0, 8:56], image)
 
