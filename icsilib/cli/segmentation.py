@@ -36,7 +36,7 @@ Engine = Annotated[str, typer.Option(help="What runs the network: torch or openv
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run; continued when it holds a part of it.")],
-    profile: Annotated[str, typer.Option(help="quick, scratch, standard or paper.")] = "quick",
+    profile: Annotated[str, typer.Option(help="quick, scratch, standard, closeup or paper.")] = "quick",
     epochs: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
     start_from: Annotated[
