@@ -1,5 +1,7 @@
 """Labelled images for the detector: read from the study's annotation files, cut and augmented for training."""
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from icsilib.detection.boxes import xywh_to_cxcywh
 from icsilib.detection.default_boxes import default_boxes, match
 from icsilib.detection.settings import Settings
 from icsilib.detection.windows import Pixels
+from icsilib.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,21 @@ def images_of(folder: Path | str, part: str = "all") -> list[LabelledImage]:
     if part not in PARTS:
         raise ValueError(f"part {part!r}: unknown; choose all, {', '.join(PARTS)}")
     return labelled_images(dataset, folder, read_split(folder / "split.json", dataset).of(dataset)[part])
+
+
+def digest_of(*parts: Sequence[LabelledImage]) -> str:
+    """SHA-256 of all that decides a run on these images: ids, names, sizes, boxes and the files' bytes, in order.
+
+    Raises `AnnotationError` for a file that cannot be read.
+    """
+    try:
+        records = [
+            [[i.id, i.path.name, i.width, i.height, i.boxes.tolist(), sha256_of(i.path)] for i in part]
+            for part in parts
+        ]
+    except OSError as error:
+        raise AnnotationError(f"{error.filename}: cannot be read ({error.strerror}); check its path") from None
+    return hashlib.sha256(json.dumps(records).encode()).hexdigest()
 
 
 class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]):

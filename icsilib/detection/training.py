@@ -32,7 +32,7 @@ from icsilib.checkpoints import (
     write_rows,
 )
 from icsilib.data.images import read_rgb
-from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, training_batches
+from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, digest_of, training_batches
 from icsilib.detection.detector import Detections, Detector
 from icsilib.detection.evaluation import coco_evaluation, harmonic_mean, scores_of
 from icsilib.detection.losses import l2_regularisation, multibox_loss
@@ -75,11 +75,13 @@ def train(
 
     `start_from` is a file of weights for settings whose initialisation is "shipped".
     A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `TrainingError`
-    when `out` holds a run of other settings, and `NonFiniteLossError` when the loss is no longer a number.
+    when `out` holds a run of other settings, seed, beginning or images (files and boxes), `AnnotationError` for an
+    image that cannot be read, and `NonFiniteLossError` when the loss is no longer a number.
     """
     out = Path(out)
     begins = sha256_of(start_from) if settings.initialisation == "shipped" else None
-    _claim(out, {"settings": as_record(settings), "seed": seed, "start": begins, "images": [i.id for i in training]})
+    about = {"settings": as_record(settings), "seed": seed, "start": begins, "images": [i.id for i in training]}
+    _claim(out, about | {"data": digest_of(training, validation)})
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision(settings, accelerator))
     torch.manual_seed(seed)
     network, initialisation = initialised(settings, start_from)
@@ -259,11 +261,11 @@ def _resume(out: Path, network: SSD, optimizer: torch.optim.Optimizer) -> dict[s
 
 
 def _claim(out: Path, identity: dict[str, Any]) -> None:
-    """Refuse a folder that holds another run, and mark a new one."""
+    """Refuse a folder that holds another run, and mark a new one; what an older run does not say is not compared."""
     place = out / "settings.json"
     if place.exists():
         earlier = json.loads(place.read_text())
-        if different := [name for name, value in identity.items() if earlier.get(name) != value]:
+        if different := [name for name, value in identity.items() if earlier.get(name, value) != value]:
             raise TrainingError(
                 f"{out}: holds a run with other {', '.join(different)}; choose another folder or delete this one"
             )

@@ -1,7 +1,8 @@
 """Training and testing on SVIA's five videos, one of them held out at a time.
 
 Frames of one video show the same sperm a moment later, so a video is wholly in one part. Fold k tests on video k,
-validates on the next and trains on the other three. A run leaves `result.json`; runs that have one are not repeated.
+validates on the next and trains on the other three. A run leaves `result.json`, which says of what settings and data
+it is; runs that have one are not repeated.
 """
 
 import json
@@ -15,11 +16,11 @@ from scipy import stats
 
 from icsilib.data.annotations import Dataset
 from icsilib.data.splits import Split
-from icsilib.detection.dataset import labelled_images
+from icsilib.detection.dataset import digest_of, labelled_images
 from icsilib.detection.detector import Detector
 from icsilib.detection.evaluation import coco_evaluation, scores_of
 from icsilib.detection.export import with_openvino
-from icsilib.detection.settings import Settings
+from icsilib.detection.settings import Settings, as_record
 from icsilib.detection.training import detect_files, train
 from icsilib.detection.weights import load_weights
 from icsilib.files import write_text_atomic
@@ -52,13 +53,18 @@ def fold(dataset: Dataset, held_out: str) -> Split:
 def run_fold(
     dataset: Dataset, root: Path | str, run: Run, settings: Settings, out: Path | str, progress: bool = False
 ) -> dict[str, Any]:
-    """Train and test one run under `out`; returns its result, at once where it is there already."""
+    """Train and test one run under `out`; returns its result, at once where it is there already.
+
+    Raises `ValueError` where the result that is there is of other settings or data, or where the run did not start
+    from what it is named after.
+    """
     place = Path(out) / run.name
-    if (place / "result.json").exists():
-        return json.loads((place / "result.json").read_text())
     ids = fold(dataset, run.held_out).of(dataset)
     part = {name: labelled_images(dataset, root, members) for name, members in ids.items()}
     chosen = settings.with_(initialisation=run.initialisation)
+    about = {"settings": as_record(chosen), "data": digest_of(*part.values())}
+    if (place / "result.json").exists():
+        return _finished(place / "result.json", about)
     trained = train(part["train"], part["validation"][::VALIDATION_STRIDE], chosen, place, run.seed, progress=progress)
     if trained.initialisation != run.initialisation:
         raise ValueError(f"{run.name}: started from {trained.initialisation}; set ICSILIB_WEIGHTS and run it again")
@@ -74,7 +80,16 @@ def run_fold(
         "frames": len(part["test"]),
         "sperm": sum(len(image.boxes) for image in part["test"]),
     }
-    write_text_atomic(place / "result.json", json.dumps(result))
+    write_text_atomic(place / "result.json", json.dumps(result | {"about": about}))
+    return result
+
+
+def _finished(file: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """The result in `file`; raises `ValueError` where it says that it is of other settings or data."""
+    result = json.loads(file.read_text())
+    found = result.pop("about", {})
+    if other := [name for name, value in about.items() if found.get(name, value) != value]:
+        raise ValueError(f"{file}: is of other {', '.join(other)}; choose another folder or delete it")
     return result
 
 

@@ -2,6 +2,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -116,6 +117,19 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
     with pytest.raises(TrainingError, match="other settings, seed; choose another folder"):
         train(images, images[:1], SMALL, tmp_path / "run", seed=1)
+
+
+def test_a_folder_of_a_run_on_other_boxes_or_pixels_is_refused(tmp_path):
+    images = write_images(tmp_path)
+    train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
+    moved = [replace(images[0], boxes=images[0].boxes + 1), *images[1:]]
+    with pytest.raises(TrainingError, match="other data; choose another folder"):
+        train(moved, images[:1], SMALL.with_(steps=1), tmp_path / "run")
+    with pytest.raises(TrainingError, match="other data; choose another folder"):
+        train(images, moved[:1], SMALL.with_(steps=1), tmp_path / "run")
+    cv2.imwrite(str(images[0].path), np.zeros((80, 96, 3), np.uint8))
+    with pytest.raises(TrainingError, match="other data; choose another folder"):
+        train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_checkpoint(tmp_path, monkeypatch):

@@ -1,6 +1,10 @@
+import json
+
 import pytest
 
-from icsilib.data.annotations import SPERM, Dataset, Image
+from icsilib.data.annotations import SPERM, Dataset, Image, box_annotation
+from icsilib.detection.dataset import digest_of, labelled_images
+from icsilib.detection.settings import Settings, as_record
 from icsilib.detection.video_folds import Run, fold, held_out_runs, run_fold, seeds_interval
 
 
@@ -22,11 +26,21 @@ def test_every_video_is_held_out_once_and_never_trains_or_validates_its_own_run(
         assert not {*split.test, *split.validation} & set(split.train)
 
 
-def test_a_finished_run_is_read_not_repeated(tmp_path):
-    run = Run("S_0", "imagenet", 2)
+def test_a_finished_run_of_the_same_settings_and_data_is_read_not_repeated(tmp_path):
+    dataset, run, settings = videos(), Run("S_0", "imagenet", 2), Settings("test", initialisation="imagenet")
+    for image in dataset.images:
+        (tmp_path / image.file_name).write_bytes(b"pixels")
+    ids = fold(dataset, "S_0").of(dataset)
+    data = digest_of(*(labelled_images(dataset, tmp_path, members) for members in ids.values()))
     (tmp_path / run.name).mkdir()
-    (tmp_path / run.name / "result.json").write_text('{"ap": 0.5}')
-    assert run_fold(videos(), "nowhere", run, None, tmp_path) == {"ap": 0.5}
+    result = tmp_path / run.name / "result.json"
+    result.write_text(json.dumps({"ap": 0.5, "about": {"settings": as_record(settings), "data": data}}))
+    assert run_fold(dataset, tmp_path, run, settings, tmp_path) == {"ap": 0.5}
+    with pytest.raises(ValueError, match=r"result\.json: is of other settings; choose another folder"):
+        run_fold(dataset, tmp_path, run, settings.with_(steps=1), tmp_path)
+    dataset.annotations.append(box_annotation(1, 1, SPERM, [1, 2, 3, 4]))
+    with pytest.raises(ValueError, match="is of other data"):
+        run_fold(dataset, tmp_path, run, settings, tmp_path)
 
 
 def test_three_seeds_of_each_initialisation_on_one_video():
