@@ -127,7 +127,7 @@ def _judge_measured(claim: Claim, check: Measured, results: Sources) -> Verdict:
     if key not in results[notebook].values:
         return Verdict(claim, check, "open", because=f"{key}: not among the results of {notebook}; run it in full")
     value = results[notebook].values[key]
-    if value.value is None or isinstance(value.value, str):
+    if value.value is None or isinstance(value.value, str) or math.isnan(value.value):
         return Verdict(
             claim, check, "open", value.value, data=value.data, because=f"{key}: {notebook} could not measure it"
         )

@@ -218,6 +218,17 @@ def test_a_difference_is_there_if_its_whole_interval_is(interval: tuple[float, f
     assert ("14 frames cannot tell" in found.because) == (word == "open")
 
 
+@pytest.mark.parametrize("compare", ["equal", "at_least", "at_most"])
+def test_a_figure_that_is_no_number_leaves_the_claim_open(compare: str) -> None:
+    run = claim(0.961, kind="run", results="toy:iou", compare=compare)
+    found = verdict(run, measured(float("nan")))
+    assert (found.word, found.because) == ("open", "iou: toy could not measure it")
+
+
+def test_a_fact_that_is_no_number_is_not_taken_for_true() -> None:
+    assert verdict(claim(None, kind="run", results="toy:iou"), measured(float("nan"))).word == "open"
+
+
 def judged_by_interval(compare: str, margin: str, interval: tuple[float, float] | None) -> Verdict:
     results = Results("toy", "quick", seed=0)
     results.add("difference", 0.0, interval=interval, data="simulated", n=14, n_of="frames")
