@@ -75,10 +75,17 @@ def train(
 
     `start_from` is a file of weights for settings whose initialisation is "shipped".
     A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `TrainingError`
-    when `out` holds a run of other settings, seed, beginning or images (files and boxes), `AnnotationError` for an
-    image that cannot be read, and `NonFiniteLossError` when the loss is no longer a number.
+    when `out` holds a run of other settings, seed, beginning or images (files and boxes) or when no image of a part
+    has a sperm, `AnnotationError` for an image that cannot be read, and `NonFiniteLossError` when the loss is no
+    longer a number.
     """
     out = Path(out)
+    for part, images in (("training", training), ("validation", validation)):
+        if not any(len(image.boxes) for image in images):
+            raise TrainingError(
+                f"{out}: none of the {len(images)} {part} images has a sperm, by which weights are learnt and chosen; "
+                "split the data otherwise"
+            )
     begins = sha256_of(start_from) if settings.initialisation == "shipped" else None
     about = {"settings": as_record(settings), "seed": seed, "start": begins, "images": [i.id for i in training]}
     _claim(out, about | {"data": digest_of(training, validation)})

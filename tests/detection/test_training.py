@@ -132,6 +132,15 @@ def test_a_folder_of_a_run_on_other_boxes_or_pixels_is_refused(tmp_path):
         train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
 
 
+def test_a_part_without_sperm_is_refused_before_anything_is_written(tmp_path):
+    images = write_images(tmp_path)
+    with pytest.raises(TrainingError, match="none of the 1 validation images has a sperm"):
+        train(images, images[-1:], SMALL, tmp_path / "run")
+    with pytest.raises(TrainingError, match="none of the 1 training images has a sperm"):
+        train(images[-1:], images, SMALL, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_checkpoint(tmp_path, monkeypatch):
     images = write_images(tmp_path)
     real = training.l2_regularisation
