@@ -15,12 +15,13 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from icsilib.checkpoints import epoch_order, generator
-from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, read_coco
+from icsilib.data.annotations import Annotation, AnnotationError, Dataset, read_coco
 from icsilib.data.images import read_rgb
 from icsilib.data.splits import PARTS, read_split
 from icsilib.detection.augmentation import random_input
 from icsilib.detection.boxes import xywh_to_cxcywh
 from icsilib.detection.default_boxes import default_boxes, match
+from icsilib.detection.readings import SPERM_NAMES, folded
 from icsilib.detection.settings import Settings
 from icsilib.detection.windows import Pixels
 from icsilib.files import sha256_of
@@ -53,10 +54,16 @@ def labelled_images(
 ) -> list[LabelledImage]:
     """The images of `dataset` (those of `ids`, when given) with their sperm, by id; files relative to `root`.
 
-    `annotator` takes the labels of one reader alone. Boxes of other categories count as background. A sperm
-    without a box raises `AnnotationError`.
+    `annotator` takes the labels of one reader alone. Boxes of other categories than `SPERM_NAMES` count as background.
+    A sperm without a box raises `AnnotationError`, as do labels of which none is a sperm.
     """
-    categories = {category.id for category in dataset.categories if category.name == SPERM.name}
+    categories = {category.id for category in dataset.categories if folded(category.name) in SPERM_NAMES}
+    if dataset.annotations and not any(record.category_id in categories for record in dataset.annotations):
+        names = ", ".join(sorted(category.name for category in dataset.categories))
+        raise AnnotationError(
+            f"{root}: none of the {len(dataset.annotations)} labels is called sperm, but {names}; rename what is one "
+            "with `icsi data convert --label THEIRS=sperm`"
+        )
     sperm: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
     for record in dataset.annotations:
         if record.category_id in categories and annotator in (None, record.annotator):

@@ -70,7 +70,7 @@ def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES
 
 def _boxes_of(reader: str, dataset: Dataset, names: Sequence[str], counts: Counter[str]) -> dict[int, Boxes]:
     """The reader's usable boxes by image id."""
-    wanted = {category.id for category in dataset.categories if _fold(category.name) in names}
+    wanted = {category.id for category in dataset.categories if folded(category.name) in names}
     images = {image.id: image for image in dataset.images}
     kept: dict[int, list[list[float]]] = {image.id: [] for image in dataset.images}
     first = _first_rounds(dataset.annotations)
@@ -119,5 +119,6 @@ def _repeats(keys: Sequence[str]) -> list[str]:
     return [key for key, number in Counter(keys).items() if number > 1]
 
 
-def _fold(name: str) -> str:
+def folded(name: str) -> str:
+    """A category's name as `SPERM_NAMES` spells it: without capitals, with one underscore between words."""
     return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())

@@ -37,6 +37,21 @@ def test_one_reader_alone():
     assert labelled_images(dataset(), "", annotator="reader-2")[0].boxes.tolist() == [[5, 6, 7, 8]]
 
 
+def test_sperm_by_another_of_its_names_are_sperm():
+    renamed = dataset()
+    renamed.categories[0] = SPERM.model_copy(update={"name": "Sperm cell"})
+    assert [len(image.boxes) for image in labelled_images(renamed, "")] == [2, 0, 0]
+
+
+def test_labels_of_which_none_is_a_sperm_are_refused():
+    strange = dataset()
+    strange.categories[0] = SPERM.model_copy(update={"name": "Zelle"})
+    with pytest.raises(
+        AnnotationError, match=r"set: none of the 3 labels is called sperm, but Zelle, impurity; .*--label"
+    ):
+        labelled_images(strange, "set")
+
+
 def test_a_sperm_without_a_box_is_an_error_that_names_it():
     spoiled = dataset()
     spoiled.annotations[0].bbox = [1, 2, 0, 4]
