@@ -9,6 +9,8 @@ import typer
 from icsilib.cli.failure import fail
 
 if TYPE_CHECKING:
+    from pycocotools.cocoeval import COCOeval
+
     from icsilib.detection import Detector
     from icsilib.detection.dataset import LabelledImage
 
@@ -103,25 +105,48 @@ def evaluate(
     origin: Annotated[str, typer.Option(help="What the images are, as tables will say.")] = "phantom",
 ) -> None:
     """Print AP at IoU 0.5, AR at 100 detections and the published F1, with 95 % intervals by patient or video."""
-    from icsilib.detection.evaluation import coco_evaluation, interval, resample_groups, scores_of
+    from icsilib.detection.evaluation import coco_evaluation, scores_of
     from icsilib.detection.training import detect_files
 
     images = _images(data, part)
+    _check_grouped(data, {image.id for image in images})
     detector = _detector(weights)
     found = detect_files(detector, images, batch_size)
     evaluation = coco_evaluation(images, found)
     groups = [image.group for image in images]
-    samples = [scores_of(evaluation, places) for places in resample_groups(groups, resamples, seed=0)]
-    whole = scores_of(evaluation)
+    intervals, whole = _intervals(evaluation, groups, resamples), scores_of(evaluation)
     sperm = sum(len(image.boxes) for image in images)
     typer.echo(f"{data}, {part}: {len(images)} images of {len(set(groups))} patients or videos, {sperm} sperm")
     for label, name in (("AP at IoU 0.5", "ap"), ("AR at 100", "ar"), ("F1 as published", "f1")):
-        low, high = interval([getattr(one, name) for one in samples])
-        typer.echo(f"{label:16} {getattr(whole, name):.3f} ({low:.3f} to {high:.3f})")
+        typer.echo(f"{label:16} {getattr(whole, name):.3f} ({intervals[name]})")
     if results is not None:
         validation = _images(data, "validation")
         tested = (images, found), (validation, detect_files(detector, validation, batch_size))
         _write_scores(results, data, detector.settings.profile, tested, origin)
+
+
+def _check_grouped(data: Path, ids: set[int]) -> None:
+    """Fail where one of the images says neither whose nor of which video it is: intervals go by that."""
+    from icsilib.data.annotations import read_coco
+
+    for image in read_coco(data / "annotations.json").images:
+        if image.id in ids and image.patient_id is None and image.video_id is None:
+            fail(
+                f"{data}: {image.file_name} has neither patient_id nor video_id, by which intervals go; convert with "
+                "--folder-is patient_id or video_id"
+            )
+
+
+def _intervals(evaluation: "COCOeval", groups: list[str], resamples: int) -> dict[str, str]:
+    """The 95 % interval of each published measure as it is printed; there is none of one patient or video alone."""
+    from icsilib.detection.evaluation import interval, resample_groups, scores_of
+
+    names = ("ap", "ar", "f1")
+    if len(set(groups)) < 2:
+        return dict.fromkeys(names, "no interval: one patient or video")
+    samples = [scores_of(evaluation, places) for places in resample_groups(groups, resamples, seed=0)]
+    found = {name: interval([getattr(one, name) for one in samples]) for name in names}
+    return {name: f"{low:.3f} to {high:.3f}" for name, (low, high) in found.items()}
 
 
 def _write_scores(path: Path, data: Path, profile: str, tested: "tuple[Any, Any]", origin: str) -> None:

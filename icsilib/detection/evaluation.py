@@ -166,7 +166,10 @@ def recall_by(
 
 
 def resample_groups(groups: Sequence[str], resamples: int, seed: int) -> list[NDArray[np.int64]]:
-    """Places of the images of `resamples` samples of whole groups (patients, videos), drawn with replacement."""
+    """Places of the images of `resamples` samples of whole groups (patients, videos), drawn with replacement.
+
+    Samples of one group are all the same: they tell of no spread, and no interval is to be made of them.
+    """
     members = [np.flatnonzero(np.asarray(groups) == group) for group in dict.fromkeys(groups)]
     draw = np.random.default_rng(seed)
     picks = draw.integers(len(members), size=(resamples, len(members)))

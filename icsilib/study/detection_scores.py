@@ -46,11 +46,13 @@ class Evaluated(NamedTuple):
 def add_scores(results: Results, test: Tested, validation: Tested, data: str, prefix: str = "") -> Evaluated:
     """Add the published measures, the operating point chosen on `validation`, and recall by phenotype of `test`.
 
-    Intervals are 95 %, by resampling whole patients; every key comes after `prefix`.
+    Intervals are 95 %, by resampling whole patients, and left out where there is one alone; every key comes after
+    `prefix`. Raises `ValueError` where `validation` has no detection to choose the operating point from.
     """
     evaluation = coco_evaluation(*test)
     matched = matched_detections(evaluation)
-    samples = resample_groups([image.group for image in test.images], RESAMPLES, seed=0)
+    groups = [image.group for image in test.images]
+    samples = resample_groups(groups, RESAMPLES, seed=0) if len(set(groups)) > 1 else []
     scores, drawn = scores_of(evaluation), [scores_of(evaluation, places) for places in samples]
     about = {"n": int(matched.sperm.sum()), "n_of": "sperm", "level": 0.95, "data": data}
     for key, name, method in (
@@ -58,7 +60,7 @@ def add_scores(results: Results, test: Tested, validation: Tested, data: str, pr
         ("ar100", "ar", "pycocotools, AR at 100 detections; patients resampled"),
         ("f1.published", "f1", "harmonic mean of AP and AR; patients resampled"),
     ):
-        ends = interval([getattr(one, name) for one in drawn])
+        ends = interval([getattr(one, name) for one in drawn]) if samples else None
         results.add(prefix + key, getattr(scores, name), interval=ends, method=method, **about)
     threshold = choose_threshold(matched_detections(coco_evaluation(*validation)))
     results.add(f"{prefix}threshold", threshold, data=data, method="largest F2 on validation patients")
@@ -66,7 +68,7 @@ def add_scores(results: Results, test: Tested, validation: Tested, data: str, pr
     points = [operating_point(matched, threshold, places) for places in samples]
     method = "IoU 0.5, threshold of largest F2 on validation; patients resampled"
     for key, name in (("precision", "precision"), ("recall", "recall"), ("f1.matched", "matched_f1")):
-        ends = interval([getattr(one, name) for one in points])
+        ends = interval([getattr(one, name) for one in points]) if samples else None
         results.add(prefix + key, getattr(point, name), interval=ends, method=method, **about)
     results.add(f"{prefix}f1.matched_minus_published", point.matched_f1 - scores.f1, data=data)
     hits = recall_by(*test, threshold)

@@ -62,6 +62,23 @@ def test_evaluation_writes_its_scores(trained, monkeypatch):
     assert values["recall_points"].value == 101
 
 
+def test_one_patient_has_no_interval(trained):
+    result = run("evaluate", trained, "--weights", trained / "run" / "best.safetensors", "--part", "test")
+    assert result.exit_code == 0, result.output
+    assert "of 1 patients or videos" in result.output
+    assert result.output.count("(no interval: one patient or video)") == 3
+
+
+def test_images_of_nobody_are_refused(trained, tmp_path):
+    content = json.loads((trained / "annotations.json").read_text())
+    for image in content["images"]:
+        image["patient_id"] = None
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    result = run("evaluate", tmp_path, "--weights", trained / "run" / "best.safetensors", "--part", "all")
+    assert result.exit_code == 1
+    assert "0.png has neither patient_id nor video_id, by which intervals go" in result.output
+
+
 def test_a_search_records_every_candidate_that_it_trained(trained, monkeypatch):
     monkeypatch.setattr("icsilib.detection.search.SEARCHED", SMALL.with_(steps=2))
     monkeypatch.setattr("icsilib.detection.search.CANDIDATES", {"base": {}, "gentle": {"learning_rate": 1e-4}})

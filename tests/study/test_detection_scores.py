@@ -34,6 +34,15 @@ def test_scores_of_a_detector_that_finds_the_normal_sperm_and_nothing_else():
     assert low <= 67 / 101 <= high
 
 
+def test_scores_of_one_patient_have_no_interval():
+    images = [LabelledImage(number, Path("none"), 50, 50, "p", BOX, ("normal",)) for number in (1, 2)]
+    tested = detection_scores.Tested(images, {number: Detections(BOX, np.array([0.9])) for number in (1, 2)})
+    results = Results("detection_evaluation", "quick", 0)
+    detection_scores.add_scores(results, tested, tested, "phantom")
+    for key in ("ap50", "ar100", "f1.published", "precision", "recall", "f1.matched"):
+        assert (results.values[key].value, results.values[key].interval) == (1.0, None)
+
+
 def test_distorted_sperm_are_the_kinds_that_the_paper_names():
     """Newcombe (1998), example a of table II: 56/70 against 48/80 differ by 0.2, from 0.0524 to 0.3339."""
     results = Results("detection_evaluation", "quick", 0)
