@@ -102,12 +102,14 @@ def evaluate(
     results: Annotated[
         Path | None, typer.Option(help="File for the scores with their provenance, JSON; needs a validation part.")
     ] = None,
-    origin: Annotated[str, typer.Option(help="What the images are, as tables will say.")] = "phantom",
+    origin: Annotated[str | None, typer.Option(help="What the images are, as --results will say: phantom, …")] = None,
 ) -> None:
     """Print AP at IoU 0.5, AR at 100 detections and the published F1, with 95 % intervals by patient or video."""
     from icsilib.detection.evaluation import coco_evaluation, scores_of
     from icsilib.detection.training import detect_files
 
+    if results is not None and origin is None:
+        fail("--results: say with --origin what the images are, such as phantom or the name of your laboratory")
     images = _images(data, part)
     _check_grouped(data, {image.id for image in images})
     detector = _detector(weights)
@@ -122,7 +124,7 @@ def evaluate(
     if results is not None:
         validation = _images(data, "validation")
         tested = (images, found), (validation, detect_files(detector, validation, batch_size))
-        _write_scores(results, data, detector.settings.profile, tested, origin)
+        _write_scores(results, weights, data, part, tested, str(origin))
 
 
 def _check_grouped(data: Path, ids: set[int]) -> None:
@@ -149,15 +151,21 @@ def _intervals(evaluation: "COCOeval", groups: list[str], resamples: int) -> dic
     return {name: f"{low:.3f} to {high:.3f}" for name, (low, high) in found.items()}
 
 
-def _write_scores(path: Path, data: Path, profile: str, tested: "tuple[Any, Any]", origin: str) -> None:
+def _write_scores(path: Path, weights: str, data: Path, part: str, tested: "tuple[Any, Any]", origin: str) -> None:
+    from icsilib.detection.weights import load_weights, weights_file
     from icsilib.files import sha256_of
     from icsilib.study.detection_scores import Tested, add_constants, add_scores
     from icsilib.study.provenance import Results
 
-    collected = Results("detection_evaluation", profile, None)
-    collected.data[origin] = sha256_of(data / "annotations.json")
+    file = weights_file(weights)
+    _, settings, training = load_weights(file)
+    collected = Results("detection_evaluation", settings.profile, None, training=training, weights=sha256_of(file))
+    collected.data[f"{origin}, {part}"] = sha256_of(data / "annotations.json")
     test, validation = (Tested(*one) for one in tested)
-    hits = add_scores(collected, test, validation, origin).hits
+    try:
+        hits = add_scores(collected, test, validation, origin).hits
+    except ValueError as error:  # nothing found on the validation part, by which the operating point is chosen
+        fail(error)
     rows = [{"phenotype": name, "found": right, "sperm": number} for name, (right, number) in hits.items()]
     collected.add_table("phenotypes", rows)
     add_constants(collected)
@@ -176,19 +184,33 @@ def predict(
     from icsilib.data.images import read_rgb
     from icsilib.files import write_text_atomic
 
-    detector, rows = _detector(weights), []
+    if out is not None:
+        _check_out(out, images)
+    detector, rows, empty = _detector(weights), [], []
     try:
         for path in images:
             found = detector.predict(read_rgb(path)).above(threshold)
+            if not len(found.scores):
+                empty.append(str(path))
             pairs = zip(found.boxes.round(2).tolist(), found.scores.round(4).tolist(), strict=True)
             rows += [{"file_name": str(path), "bbox": box, "score": score} for box, score in pairs]
     except AnnotationError as error:
         fail(error)
+    if empty:
+        typer.echo(f"{len(empty)} of {len(images)} images without a box: {', '.join(empty)}", err=True)
     text = json.dumps(rows, indent=1) + "\n"
     if out is None:
         typer.echo(text, nl=False)
     else:
         write_text_atomic(out, text)
+
+
+def _check_out(out: Path, images: list[Path]) -> None:
+    """Fail where the boxes would replace an image, or what was not written as boxes."""
+    if out.is_dir():
+        fail(f"{out}: is a folder; name a file for --out, such as {out / 'boxes.json'}")
+    if out.resolve() in {path.resolve() for path in images} or (out.exists() and out.suffix.lower() != ".json"):
+        fail(f"{out}: would be replaced by the boxes; choose another file, ending in .json, for --out")
 
 
 @detect.command("benchmark")

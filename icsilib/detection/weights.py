@@ -51,6 +51,12 @@ def load_weights(path: Path | str) -> tuple[SSD, Settings, dict[str, Any]]:
     return network.eval(), settings, metadata["about"]
 
 
+def weights_file(name: Path | str) -> Path:
+    """The file of `name`: that of a shipped detector, or else the path itself."""
+    shipped = SHIPPED / f"{name}.safetensors"
+    return shipped if shipped.exists() else Path(name)
+
+
 def load(name: Path | str = "biopsy_phantom", device: torch.device | str = "cpu") -> Detector:
     """A detector ready for images of any size: a file of weights, or by name one that lies in `SHIPPED`.
 
@@ -58,6 +64,5 @@ def load(name: Path | str = "biopsy_phantom", device: torch.device | str = "cpu"
 
     >>> boxes, scores = load().predict(image)  # doctest: +SKIP
     """
-    shipped = SHIPPED / f"{name}.safetensors"
-    network, settings, _ = load_weights(shipped if shipped.exists() else name)
+    network, settings, _ = load_weights(weights_file(name))
     return Detector(network.to(device), settings, device)

@@ -10,6 +10,7 @@ from icsilib.cli import app
 from icsilib.data.annotations import SPERM, Dataset, Image, box_annotation, write_coco
 from icsilib.data.splits import Split, write_split
 from icsilib.detection import Detections, settings
+from icsilib.files import sha256_of
 from icsilib.study.provenance import read_results
 
 
@@ -55,9 +56,14 @@ def test_evaluation_writes_its_scores(trained, monkeypatch):
         return {one.id: Detections(one.boxes, np.ones(len(one.boxes))) for one in images}
 
     monkeypatch.setattr("icsilib.detection.training.detect_files", perfect)
-    result = run("evaluate", trained, "--weights", trained / "run" / "best.safetensors", "--results", out)
+    weights = trained / "run" / "best.safetensors"
+    result = run("evaluate", trained, "--weights", weights, "--results", out, "--origin", "our laboratory")
     assert result.exit_code == 0, result.output
-    values = read_results(out).values
+    written = read_results(out)
+    assert list(written.provenance.data) == ["our laboratory, test"]
+    assert written.parameters == {"training": {}, "weights": sha256_of(weights)}
+    values = written.values
+    assert values["ap50"].data == "our laboratory"
     assert values["ap50"].value == values["ar100"].value == values["f1.matched"].value == 1.0
     assert values["recall_points"].value == 101
 
@@ -110,6 +116,13 @@ def test_prediction_writes_boxes_of_the_image(trained):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_images_without_a_box_are_named(trained):
+    weights = trained / "run" / "best.safetensors"
+    result = run("predict", trained / "0.png", "--weights", weights, "--threshold", "1")
+    assert json.loads(result.stdout) == []
+    assert result.stderr == f"1 of 1 images without a box: {trained / '0.png'}\n"
+
+
 def test_benchmark_names_what_it_ran(trained):
     result = run("benchmark", trained, "--weights", trained / "run" / "best.safetensors", "--batch-size", "2")
     assert result.exit_code == 0, result.output
@@ -125,6 +138,10 @@ def test_benchmark_names_what_it_ran(trained):
         ),
         (["evaluate", "DATA", "--part", "tests"], "part 'tests': unknown"),
         (["evaluate", "DATA/nowhere"], "no such file"),
+        (["evaluate", "DATA", "--results", "DATA/unnamed.json"], "--results: say with --origin"),
+        (["predict", "DATA/0.png", "--out", "DATA"], "is a folder; name a file for --out"),
+        (["predict", "DATA/0.png", "--out", "DATA/1.png"], "1.png: would be replaced by the boxes"),
+        (["predict", "DATA/annotations.json", "--out", "DATA/annotations.json"], "annotations.json: would be replaced"),
         (["evaluate", "DATA", "--weights", "nobody"], "no such file; train one with"),
         (["evaluate", "DATA", "--weights", "DATA/0.png"], "not weights of this study's detector"),
         (["predict", "DATA/split.json", "--weights", "DATA/run/best.safetensors"], "no image"),
