@@ -93,15 +93,16 @@ def train(
     torch.manual_seed(seed)
     network, initialisation = initialised(settings, start_from)
     optimizer = rmsprop(network, settings)
+    model, stepper = fabric.setup(network, optimizer)
+    # Restored when the network is on its device, to which the optimiser's moments then go too.
     state = _resume(out, network, optimizer) or {"step": 0, "best": -1.0, "rows": [], "initialisation": initialisation}
-    model, optimizer = fabric.setup(network, optimizer)
     training_mode(network, settings)
 
     inputs = TrainingInputs(training, settings, seed)
     with _bar(settings, state, progress) as advance:
         for step, batch in training_batches(inputs, state["step"], settings.steps, workers):
             row = {"step": step + 1, "learning_rate": learning_rate(step, settings)}
-            row |= _train_step(fabric, model, optimizer, batch, settings, row["learning_rate"])
+            row |= _train_step(fabric, model, stepper, batch, settings, row["learning_rate"])
             if not math.isfinite(row["loss"]):
                 raise NonFiniteLossError(f"{out}: loss is {row['loss']} at step {step + 1}; {_REMEDY}")
             state["step"] = step + 1
