@@ -44,22 +44,22 @@ def train(
     from icsilib.detection.evaluation import harmonic_mean
     from icsilib.detection.settings import PROFILES, stages
     from icsilib.detection.training import TrainingError, best_validation, train_stages
-    from icsilib.detection.weights import BIOPSY_PHANTOM
 
     if profile not in PROFILES or initialisation not in (None, "imagenet", "shipped", "scratch"):
         fail(
             f"profile {profile!r}, initialisation {initialisation!r}: "
             f"choose {', '.join(PROFILES)}; imagenet, shipped, scratch"
         )
-    changes = {"initialisation": initialisation, "steps": steps}
-    *earlier, last = stages(profile)
-    if start_from or initialisation:
-        earlier = []
-    chosen = [*earlier, last.with_(**{name: value for name, value in changes.items() if value is not None})]
+    if start_from is not None and initialisation in ("imagenet", "scratch"):
+        fail(f"--start-from: gives weights to begin with, --initialisation {initialisation} others; leave one out")
+    chosen = stages(profile)
+    if start_from is not None or initialisation is not None:
+        chosen = [chosen[-1].with_(initialisation=initialisation or "shipped", after=None)]
+    if steps is not None:
+        chosen[-1] = chosen[-1].with_(steps=steps)
     training, validation = _training_images(data, also), _images(data, "validation")
-    start = start_from or BIOPSY_PHANTOM
+    how: dict[str, Any] = {"workers": workers, "progress": True, "accelerator": accelerator, "start_from": start_from}
     try:
-        how = {"workers": workers, "progress": True, "accelerator": accelerator, "start_from": start}
         trained = train_stages(chosen, training, validation, out, seed, **how)
     except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
         fail(error)

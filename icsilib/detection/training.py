@@ -56,7 +56,8 @@ class Trained:
 
     weights: Path  # of the best validation
     log: list[dict[str, Any]]
-    initialisation: str  # "imagenet", "shipped", "scratch" or the profile before: what was done, not what was asked for
+    # "imagenet", "shipped", "scratch", the profile before or the file: what was done, not what was asked for
+    initialisation: str
 
 
 def train(
@@ -69,29 +70,35 @@ def train(
     progress: bool = False,
     accelerator: str = "auto",
     save_every: int = 50,
-    start_from: Path | str = BIOPSY_PHANTOM,
+    start_from: Path | str | None = None,
 ) -> Trained:
     """Train a detector into the folder `out`, or finish the run that was begun there.
 
-    `start_from` is a file of weights for settings whose initialisation is "shipped".
+    `start_from` is a file of weights in place of the library's, for settings whose initialisation is "shipped".
     A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `TrainingError`
-    when `out` holds a run of other settings, seed, beginning or images (files and boxes) or when no image of a part
-    has a sperm, `AnnotationError` for an image that cannot be read, and `NonFiniteLossError` when the loss is no
-    longer a number.
+    when `out` holds a run of other settings, seed, beginning or images (files and boxes), when no image of a part
+    has a sperm or when `start_from` goes with other settings, `WeightsError` when it holds no detector,
+    `AnnotationError` for an image that cannot be read, and `NonFiniteLossError` when the loss is no longer a number.
     """
     out = Path(out)
+    if start_from is not None and settings.initialisation != "shipped":
+        raise TrainingError(
+            f"{out}: starts from {settings.initialisation}, not from {start_from}; leave start_from out, or take "
+            'settings whose initialisation is "shipped"'
+        )
+    start_from = start_from or BIOPSY_PHANTOM
     for part, images in (("training", training), ("validation", validation)):
         if not any(len(image.boxes) for image in images):
             raise TrainingError(
                 f"{out}: none of the {len(images)} {part} images has a sperm, by which weights are learnt and chosen; "
                 "split the data otherwise"
             )
-    begins = sha256_of(start_from) if settings.initialisation == "shipped" else None
-    about = {"settings": as_record(settings), "seed": seed, "start": begins, "images": [i.id for i in training]}
-    _claim(out, about | {"data": digest_of(training, validation)})
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision(settings, accelerator))
     torch.manual_seed(seed)
     network, initialisation = initialised(settings, start_from)
+    begins = sha256_of(start_from) if settings.initialisation == "shipped" else None
+    about = {"settings": as_record(settings), "seed": seed, "start": begins, "images": [i.id for i in training]}
+    _claim(out, about | {"data": digest_of(training, validation)})
     optimizer = rmsprop(network, settings)
     model, stepper = fabric.setup(network, optimizer)
     # Restored when the network is on its device, to which the optimiser's moments then go too.
@@ -145,7 +152,8 @@ def best_validation(log: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> tuple[SSD, str]:
     """A network at the start of training, and where it starts.
 
-    That is features from "imagenet", all weights of the library ("shipped") or of the profile before, or "scratch".
+    That is features from "imagenet", all weights of the library ("shipped"), of the profile before or of the file
+    `start_from`, or "scratch".
     Where ImageNet is asked for and its weights are not there, it says so on one line and starts from scratch.
     """
     network = SSD(settings.resample)
@@ -153,7 +161,8 @@ def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> 
         return network, "scratch"
     origin: str = settings.initialisation
     if settings.initialisation == "shipped":
-        network, origin = load_weights(start_from)[0], settings.after or origin
+        file = origin if Path(start_from) == BIOPSY_PHANTOM else str(start_from)
+        network, origin = load_weights(start_from)[0], settings.after or file
     elif path := find_imagenet_weights():
         load_imagenet(network.features, path)
     else:

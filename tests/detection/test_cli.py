@@ -95,6 +95,17 @@ def test_a_search_records_every_candidate_that_it_trained(trained, monkeypatch):
     assert [(row["candidate"], row["changes"]) for row in rows] == [("base", ""), ("gentle", "learning_rate = 0.0001")]
 
 
+def test_training_from_a_file_says_so_whatever_the_profile_starts_from(trained):
+    weights = trained / "run" / "best.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.PROFILES, "quick", SMALL)  # which starts from scratch
+        result = run("train", trained, "--out", trained / "more", "--steps", "1", "--start-from", weights)
+    assert result.exit_code == 0, result.output
+    assert f"started from {weights}, best" in result.output
+    written = json.loads((trained / "more" / "settings.json").read_text())
+    assert (written["start"], written["settings"]["initialisation"]) == (sha256_of(weights), "shipped")
+
+
 def test_training_takes_further_sets(trained):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "quick", SMALL)
@@ -136,6 +147,12 @@ def test_benchmark_names_what_it_ran(trained):
             ["train", "DATA", "--out", "DATA/other", "--profile", "fast"],
             "choose paper, standard-crowd, standard-threads, standard-long, standard",
         ),
+        (
+            ["train", "DATA", "--out", "DATA/x", "--start-from", "DATA/0.png", "--initialisation", "imagenet"],
+            "--initialisation imagenet others; leave one out",
+        ),
+        (["train", "DATA", "--out", "DATA/x", "--start-from", "DATA/0.png"], "0.png: not weights of this study's"),
+        (["train", "DATA", "--out", "DATA/x", "--start-from", "DATA/none"], "none: no such file"),
         (["evaluate", "DATA", "--part", "tests"], "part 'tests': unknown"),
         (["evaluate", "DATA/nowhere"], "no such file"),
         (["evaluate", "DATA", "--results", "DATA/unnamed.json"], "--results: say with --origin"),

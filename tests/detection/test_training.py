@@ -141,6 +141,12 @@ def test_a_part_without_sperm_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_weights_to_start_from_are_not_silently_left_aside(tmp_path):
+    images = write_images(tmp_path)
+    with pytest.raises(TrainingError, match="starts from scratch, not from mine; leave start_from out"):
+        train(images, images[:1], SMALL, tmp_path / "run", start_from="mine")
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_checkpoint(tmp_path, monkeypatch):
     images = write_images(tmp_path)
     real = training.l2_regularisation
