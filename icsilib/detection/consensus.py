@@ -206,7 +206,7 @@ def read_against(
         labels = ("",) * len(truth)
         images.append(LabelledImage(image.id, Path(image.file_name), image.width, image.height, group, truth, labels))
         found[image.id] = Detections(boxes[reader], np.ones(len(boxes[reader])))
-    return Reading(reader, against, coco_evaluation(images, found), tuple(images))
+    return Reading(reader, against, coco_evaluation(images, found, limit=None), tuple(images))
 
 
 def all_readings(datasets: Mapping[str, Dataset], iou: float = 0.5, min_votes: int = 2) -> list[Reading]:

@@ -63,11 +63,14 @@ class Matched:
     sperm: NDArray[np.int64]  # (I,) labelled sperm of each image
 
 
-def coco_evaluation(images: Sequence[LabelledImage], found: Mapping[int, Detections]) -> COCOeval:
+def coco_evaluation(
+    images: Sequence[LabelledImage], found: Mapping[int, Detections], limit: int | None = 100
+) -> COCOeval:
     """pycocotools' evaluation of detections (by image id), matched but not yet accumulated.
 
     Images come in ascending id, as pycocotools takes them, and are known by their place from here on. One without
-    an entry in `found` counts as one in which nothing was found; an entry for no image raises `ValueError`.
+    an entry in `found` counts as one in which nothing was found; an entry for no image raises `ValueError`. Of each
+    image the `limit` best detections count, 100 in the paper; None takes them all, as of people, who give no scores.
     """
     if any(a.id >= b.id for a, b in pairwise(images)):
         raise ValueError("images: must come in ascending id, each once; sort them")
@@ -77,7 +80,8 @@ def coco_evaluation(images: Sequence[LabelledImage], found: Mapping[int, Detecti
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(as_coco(labelled), as_coco({image.id: _NONE for image in images} | dict(found)), "bbox")
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
-        evaluation.params.maxDets = [100]
+        most = max((len(one.scores) for one in found.values()), default=0)
+        evaluation.params.maxDets = [most if limit is None else limit]
         evaluation.evaluate()
     return evaluation
 

@@ -218,6 +218,13 @@ def test_readers_against_consensus_by_hand():
     assert table.loc[("c", OTHERS), ["sperm", "precision", "recall"]].tolist() == [10, 0.5, 0.5]
 
 
+def test_a_reader_may_draw_more_boxes_than_a_detector_is_scored_by():
+    rows = [("1.png", at(40 * (n % 15), 30 * (n // 15))) for n in range(120)]
+    table = readers_against_consensus({name: labels(["1.png"], rows) for name in "ab"})
+    assert table["drawn"].tolist() == [120] * 4
+    assert table["recall"].tolist() == table["ar"].tolist() == [1.0] * 4
+
+
 def test_ar_counts_how_well_boxes_fit():
     """a and b draw alike and c 6 px beside them: the recall of c counts the IoUs that its box reaches."""
     drawn = {name: labels(["a.png"], [("a.png", at(shift))]) for name, shift in (("a", 0), ("b", 0), ("c", 6))}
