@@ -59,6 +59,8 @@ def outlines(
     for note in labels.notes:
         typer.echo(f"note: {note}")
     typer.echo(summary.to_string())
+    if summary["low"].notna().any():
+        typer.echo("estimate, low, high: of the frames on which every pair has a value; mean, sd, n: of every value")
     if summary["low"].isna().any():
         typer.echo("no interval: it needs three people, two frames with every label, and some disagreement")
     if table is not None:
@@ -122,17 +124,25 @@ def _of_those_who_labelled(pairs: "pd.DataFrame", structure: str) -> "pd.DataFra
 
 
 def _with_intervals(pairs: "pd.DataFrame") -> "pd.DataFrame":
-    """Mean, SD, n and crossed interval by structure and kind; NaN where an interval does not exist."""
+    """Mean, SD and n by structure and kind, and the crossed interval with its own estimate and frames.
+
+    The interval takes the frames of which every pair has a value, and the mean every value there is, so that it may
+    lie outside: `estimate` is the mean over those `frames`. NaN where an interval does not exist.
+    """
     from icsilib.stats.agreement import summary
+    from icsilib.stats.cells import cells_of
     from icsilib.stats.crossed import mean_interval
 
     table = summary(pairs)
     for row in table.index:
         measured = _of_those_who_labelled(pairs, row[0])
         enough = len({*measured["annotator_a"], *measured["annotator_b"]}) >= 3
+        found = [float("nan")] * 4
         try:
-            limits = mean_interval(measured, *row)[1:3] if enough else (float("nan"), float("nan"))
+            if enough:
+                complete = (cells_of(measured, *row).count > 0).all(axis=0)
+                found = [complete.sum(), *mean_interval(measured, *row)[:3]]
         except ValueError:  # too few complete frames, or nobody disagrees: there is no spread to take it from
-            limits = float("nan"), float("nan")
-        table.loc[row, ["low", "high"]] = limits
+            pass
+        table.loc[row, ["frames", "estimate", "low", "high"]] = found
     return table.round(4)

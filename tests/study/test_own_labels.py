@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from icsilib.cli import app
+from icsilib.cli.agree import _with_intervals
 from icsilib.data.annotations import (
     NEEDLE,
     OOLEMMA,
@@ -83,7 +84,7 @@ def test_two_people_have_means_but_no_intervals_and_a_chapter_that_says_so(saved
 def test_people_who_repeat_themselves_exactly_have_no_interval_of_that(saved):
     code, text = icsi("agree", "outlines", saved("same.json", outlines()))
     row = next(line.split() for line in text.splitlines() if "intra" in line and "IoU" in line)
-    assert (code, row[-6:-4], row[-2:]) == (0, ["0.0000", "9"], ["NaN", "NaN"]), text
+    assert (code, row[-8:-6], row[-2:]) == (0, ["0.0000", "9"], ["NaN", "NaN"]), text
 
 
 def test_a_round_or_frame_that_somebody_left_out_is_left_out_and_counted(saved):
@@ -303,3 +304,17 @@ def test_names_that_roboflow_changed_match_and_names_that_do_not_are_shown(saved
     for command in ("boxes", "outlines"):
         code, text = icsi("agree", command, *files)
         assert (code, "ada has a.png, ben has 3f2a1b2c-a.png" in text) == (1, True), text
+
+
+def test_an_interval_goes_with_the_estimate_of_its_own_frames():
+    """Means of the complete frames are 2 and 4; the third frame's one value is in the mean alone."""
+    values = {"f1": (1.0, 2.0, 3.0), "f2": (2.0, 4.0, 6.0), "f3": (100.0, np.nan, np.nan)}
+    rows = [
+        {"structure": "needle", "kind": "inter", "frame": frame, "annotator_a": a, "annotator_b": b, "value": value}
+        for frame, three in values.items()
+        for (a, b), value in zip(("ab", "ac", "bc"), three, strict=True)
+    ]
+    found = _with_intervals(pd.DataFrame(rows).assign(unit="px")).loc[("needle", "inter")]
+    assert (found["mean"], found["n"]) == (pytest.approx(118 / 7, abs=1e-4), 7)
+    assert (found["estimate"], found["frames"]) == (pytest.approx(3), 2)
+    assert found["low"] < 3 < found["high"]
