@@ -46,7 +46,7 @@ def load_weights(path: Path | str) -> tuple[SSD, Settings, dict[str, Any]]:
         raise WeightsError(
             f"{path}: no such file; train one with `icsi detect train` and give its best.safetensors"
         ) from None
-    except (SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path}: not weights of this study's detector ({error}); train it again") from None
     return network.eval(), settings, metadata["about"]
 
