@@ -10,6 +10,7 @@ from icsilib.data.annotations import Image
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.closeups import (
     AROUND_TIP,
+    agreed,
     bounding_box,
     closeup,
     closeup_of_cell,
@@ -158,6 +159,26 @@ def test_a_second_look_finds_a_dot_twice_as_exactly():
     found = twice.predict(image).tip
     np.testing.assert_allclose(found, [151, 102], atol=2)
     assert np.hypot(*(found - [151, 102])) < np.hypot(148 - 151, 100 - 102)
+
+
+@pytest.mark.parametrize(
+    ("confidences", "taken"),
+    [
+        ([0.5, 0.6, 0.3, 0.8], 1),  # the first two agree, 1.1 > 0.8; the second look's is the more exact
+        ([0.9, 0.1, 0.3, 0.8], 1),
+        ([0.1, 0.2, 0.4, 0.8], 3),  # surer than two that agree: 0.3
+        ([0.1, 0.1, 0.9, 0.8], 2),
+    ],
+)
+def test_the_tip_is_where_most_confidence_is(confidences, taken):
+    tips = np.array([[10.0, 10.0], [13.0, 14.0], [50.0, 50.0], [90.0, 10.0]])  # the first two 5 px apart
+    assert agreed(tips, np.array(confidences), near=5.0) == taken
+
+
+def test_the_first_look_is_taken_where_it_is_surest_and_alone():
+    tips = np.array([[10.0, 10.0], [13.0, 14.0], [90.0, 10.0]])
+    assert agreed(tips, np.array([0.9, 0.5, 0.2]), near=4.9) == 0
+    assert agreed(tips, np.array([0.9, 0.5, 0.2]), near=5.0) == 1
 
 
 def test_a_second_look_that_sees_no_single_place_leaves_the_first_tip():
