@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from icsilib.detection import Detector
     from icsilib.detection.dataset import LabelledImage
+    from icsilib.detection.detector import Detections
 
 detect = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper B's detector of sperm.")
 
@@ -76,20 +77,26 @@ def search(
     also: Also = None,
 ) -> None:
     """Train briefly with each of a few values of what paper B leaves open, and score it on the validation part."""
+    from icsilib.checkpoints import CheckpointError, NonFiniteLossError
+    from icsilib.data.annotations import AnnotationError
     from icsilib.detection.search import CANDIDATES, SEARCHED
     from icsilib.detection.search import search as run
     from icsilib.detection.settings import as_record
+    from icsilib.detection.training import TrainingError
     from icsilib.files import sha256_of
     from icsilib.study.provenance import Results
 
     training = _training_images(data, also)
     collected, rows = Results("detection_search", "search", 0, settings=as_record(SEARCHED)), []
     collected.data |= {folder.name: sha256_of(folder / "annotations.json") for folder in [data, *(also or [])]}
-    for row in run(training, _images(data, "validation"), SEARCHED, CANDIDATES, runs, progress=True):
-        rows.append(row)
-        collected.add_table("runs", rows)
-        collected.write(results)
-        typer.echo(f"{len(rows)} of {len(CANDIDATES)}: {row}")
+    try:
+        for row in run(training, _images(data, "validation"), SEARCHED, CANDIDATES, runs, progress=True):
+            rows.append(row)
+            collected.add_table("runs", rows)
+            collected.write(results)
+            typer.echo(f"{len(rows)} of {len(CANDIDATES)}: {row}")
+    except (TrainingError, CheckpointError, NonFiniteLossError, AnnotationError) as error:
+        fail(error)
 
 
 @detect.command("evaluate")
@@ -106,14 +113,13 @@ def evaluate(
 ) -> None:
     """Print AP at IoU 0.5, AR at 100 detections and the published F1, with 95 % intervals by patient or video."""
     from icsilib.detection.evaluation import coco_evaluation, scores_of
-    from icsilib.detection.training import detect_files
 
     if results is not None and origin is None:
         fail("--results: say with --origin what the images are, such as phantom or the name of your laboratory")
     images = _images(data, part)
     _check_grouped(data, {image.id for image in images})
     detector = _detector(weights)
-    found = detect_files(detector, images, batch_size)
+    found = _found(detector, images, batch_size)
     evaluation = coco_evaluation(images, found)
     groups = [image.group for image in images]
     intervals, whole = _intervals(evaluation, groups, resamples), scores_of(evaluation)
@@ -123,7 +129,7 @@ def evaluate(
         typer.echo(f"{label:16} {getattr(whole, name):.3f} ({intervals[name]})")
     if results is not None:
         validation = _images(data, "validation")
-        tested = (images, found), (validation, detect_files(detector, validation, batch_size))
+        tested = (images, found), (validation, _found(detector, validation, batch_size))
         _write_scores(results, weights, data, part, tested, str(origin))
 
 
@@ -222,6 +228,7 @@ def benchmark(
     engine: Engine = "torch",
 ) -> None:
     """Images per second from file to boxes: decoding, windows, network and non-maximum suppression."""
+    from icsilib.data.annotations import AnnotationError
     from icsilib.detection.throughput import measure_throughput
 
     detector = _detector(weights)
@@ -231,11 +238,24 @@ def benchmark(
         detector = with_openvino(detector, precisions()[-1])
     elif engine != "torch":
         fail(f"engine {engine!r}: choose torch or openvino")
-    one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)
+    try:
+        one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)
+    except AnnotationError as error:
+        fail(error)
     typer.echo(
         f"{engine}, batch {batch_size}: {one.images} images ({one.windows} windows) in {one.seconds:.1f} s, "
         f"{one.images_per_second:.1f} images/s"
     )
+
+
+def _found(detector: "Detector", images: "list[LabelledImage]", batch_size: int) -> "dict[int, Detections]":
+    from icsilib.data.annotations import AnnotationError
+    from icsilib.detection.training import detect_files
+
+    try:
+        return detect_files(detector, images, batch_size)
+    except AnnotationError as error:
+        fail(error)
 
 
 def _training_images(data: Path, also: list[Path] | None) -> "list[LabelledImage]":

@@ -86,6 +86,18 @@ def labelled_images(
     ]
 
 
+def pixels_of(image: LabelledImage) -> Pixels:
+    """The image's file, RGB (H, W, 3); raises `AnnotationError` for one of another size than its labels are for."""
+    pixels = read_rgb(image.path)
+    height, width = pixels.shape[:2]
+    if (width, height) != (image.width, image.height):
+        raise AnnotationError(
+            f"{image.path}: has {width} × {height} px, but its labels are for {image.width} × {image.height}; "
+            "put the file there that was labelled"
+        )
+    return pixels
+
+
 def images_of(folder: Path | str, part: str = "all") -> list[LabelledImage]:
     """Labelled images of a data set on disk (annotations.json, images, split.json): all, or one part of its split."""
     folder = Path(folder)
@@ -133,7 +145,7 @@ class TrainingInputs(TorchDataset[tuple[NDArray[np.uint8], NDArray[np.float64]]]
         """(S, S, 3) RGB and its boxes (N, 4), cxcywh as fractions of S."""
         labelled = self.images[index]
         if labelled.path not in self._pixels:
-            self._pixels[labelled.path] = read_rgb(labelled.path)
+            self._pixels[labelled.path] = pixels_of(labelled)
         draw = generator(self.seed, self.epoch, index)
         pixels, boxes = random_input(self._pixels[labelled.path], labelled.boxes, self.settings, draw)
         return pixels, xywh_to_cxcywh(boxes) / self.settings.input_size

@@ -31,8 +31,7 @@ from icsilib.checkpoints import (
     save_checkpoint,
     write_rows,
 )
-from icsilib.data.images import read_rgb
-from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, digest_of, training_batches
+from icsilib.detection.dataset import Batch, LabelledImage, TrainingInputs, digest_of, pixels_of, training_batches
 from icsilib.detection.detector import Detections, Detector
 from icsilib.detection.evaluation import coco_evaluation, harmonic_mean, scores_of
 from icsilib.detection.losses import l2_regularisation, multibox_loss
@@ -210,8 +209,8 @@ def training_mode(network: SSD, settings: Settings) -> None:
 
 def detect_files(detector: Detector, images: Sequence[LabelledImage], batch_size: int = 8) -> dict[int, Detections]:
     """Detections of each labelled image's file, by image id."""
-    pixels = (read_rgb(image.path) for image in images)
-    return dict(zip([image.id for image in images], detector.predict_many(pixels, batch_size), strict=True))
+    found = detector.predict_many(map(pixels_of, images), batch_size)
+    return dict(zip([image.id for image in images], found, strict=True))
 
 
 def _train_step(

@@ -85,6 +85,16 @@ def test_images_of_nobody_are_refused(trained, tmp_path):
     assert "0.png has neither patient_id nor video_id, by which intervals go" in result.output
 
 
+def test_an_image_of_another_size_than_its_labels_are_for_is_refused(trained, tmp_path):
+    for file in trained.glob("*.png"):
+        cv2.imwrite(str(tmp_path / file.name), np.zeros((40, 48, 3), np.uint8))
+    for name in ("annotations.json", "split.json"):
+        (tmp_path / name).write_bytes((trained / name).read_bytes())
+    result = run("evaluate", tmp_path, "--weights", trained / "run" / "best.safetensors", "--part", "all")
+    assert result.exit_code == 1
+    assert "has 48 × 40 px, but its labels are for 96 × 80" in result.output
+
+
 def test_a_search_records_every_candidate_that_it_trained(trained, monkeypatch):
     monkeypatch.setattr("icsilib.detection.search.SEARCHED", SMALL.with_(steps=2))
     monkeypatch.setattr("icsilib.detection.search.CANDIDATES", {"base": {}, "gentle": {"learning_rate": 1e-4}})
