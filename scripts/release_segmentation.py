@@ -24,7 +24,7 @@ from icsilib.data.manifest import available, fetch
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.segmentation import Segmenter, load
 from icsilib.segmentation.augmentation import KINDS
-from icsilib.segmentation.closeups import AGREE, training_closeups
+from icsilib.segmentation.closeups import training_closeups
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.evaluation import frame_table, model_table, speed
 from icsilib.segmentation.export import with_openvino
@@ -218,7 +218,6 @@ def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str,
         closeup_sets="; ".join(map(_set, closeups)),
         closeup_hardware="; ".join(dict.fromkeys(each["hardware"] for each in closeups)),
         closeup_size=second.settings.size,
-        agree=AGREE,
         new_rows="\n".join(_row(results, label, f"new.{key}", digits) for label, key, digits in ROWS),
         new_frames=results.values["new.oolemma.iou.mean"].n,
         new_videos=videos[2],

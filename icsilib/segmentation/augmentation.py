@@ -4,9 +4,6 @@ Their ranges are open in the paper; those here are moderate, and lengths are fra
 mean the same at any size. Rotation stops at 30°, since tools enter a frame from its sides. What comes in from outside
 the frame (rotation, distortion) is filled with the frame's median grey, like the bars of a letterbox: reflection would
 draw a second pipette, and a second tip.
-
-A seventh kind, `negative`, is not in the paper and only used for close-ups: on a negative, a needle brighter than the
-field is a dark one.
 """
 
 import functools
@@ -64,7 +61,7 @@ class Optical(ExactKeypoints, A.OpticalDistortion):
 
 
 def transforms(size: int, fill: float = 0.0) -> dict[str, list[A.BasicTransform]]:
-    """The transforms of each of `KINDS` and of `negative`, for squares of `size` px; outside is grey level `fill`."""
+    """The transforms of each of the six kinds, for square images of `size` px; outside lies grey level `fill`."""
     edge: dict[str, Any] = {"border_mode": cv2.BORDER_CONSTANT, "fill": fill, "mask_interpolation": cv2.INTER_LINEAR}
     sigma = size / 14  # px over which noise is blurred; the displacements then have a standard deviation of 1 %
     return {
@@ -74,7 +71,6 @@ def transforms(size: int, fill: float = 0.0) -> dict[str, list[A.BasicTransform]
         "distortion": [Elastic(0.15 * size * sigma, sigma, **edge, p=0.25), Optical((-0.4, 0.4), **edge, p=0.25)],
         "noise": [A.GaussNoise((0.01, 0.06), p=0.4)],
         "erasing": [A.CoarseDropout((1, 4), (0.04, 0.15), (0.04, 0.15), fill="random_uniform", p=0.3)],
-        "negative": [A.InvertImg(p=0.5)],
     }
 
 

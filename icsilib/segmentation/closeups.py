@@ -8,7 +8,6 @@ has several peaks, it looks at each. The network of the second look is of the sa
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +19,7 @@ from icsilib.segmentation.dataset import Labelled, Points
 
 AROUND_TIP = 0.5  # side of a close-up of the tip, of the frame's longer side
 AROUND_CELL = 1.4  # side of a close-up of the cell, of the longer side of its bounding box
-AGREE = 0.04  # of the frame's longer side: tips that are no farther apart are one place
+SURE = 0.3  # confidence from which on the second look's tip replaces the first's
 FINE = 1.5  # px of the image in one of a cell's close-up from which on its outline counts; training showed few coarser
 # Peaks of a first look's heatmap
 _PLACES = 3  # looked at again, at most
@@ -86,18 +85,6 @@ def places_of_tip(heatmap: NDArray[np.float32]) -> Points:
         found.append([float((left * axis)[near].sum()) / mass for axis in (columns, rows)])
         left[near] = 0
     return (np.array(found).reshape(-1, 2) + 0.5) / n
-
-
-def agreed(tips: Points, confidences: NDArray[np.floating[Any]], near: float) -> int:
-    """Which of several tips (N, 2) is taken: of the place that most confidence is in, the surest.
-
-    A tip's place is all that lies within `near` px of it. The first is the first look's, which knows the place least
-    exactly; it is taken only where no other lies there.
-    """
-    together = np.hypot(*(tips[:, None] - tips[None]).transpose(2, 0, 1)) <= near
-    place = together[int((together * confidences).sum(axis=1).argmax())].copy()
-    place[0] &= not place[1:].any()
-    return int(np.where(place, confidences, -1.0).argmax())
 
 
 def closeup_of_tip(image: NDArray[np.uint8], tip: Points, settings: Preprocess) -> tuple[NDArray[np.uint8], Window]:

@@ -110,13 +110,7 @@ PROFILES = {
         profile="standard", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"
     ),
     "closeup": _WIDE_STAGE.with_(
-        profile="closeup",
-        size=128,
-        closeups=True,
-        epochs=1,
-        augmentation=(*_PLAIN, "negative"),
-        after=SHIPPED,
-        lambda_absent=0.1,
+        profile="closeup", size=128, closeups=True, epochs=1, augmentation=_PLAIN, after=SHIPPED, lambda_absent=0.1
     ),
     "quick": _WIDE.with_(
         profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, warm_up=20, averaging=0.98, after=SHIPPED

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from icsilib.data.preprocess import Geometry, preprocess
 from icsilib.files import atomic_path
-from icsilib.segmentation.closeups import AGREE, FINE, Window, agreed, closeup_of_cell, closeup_of_tip, places_of_tip
+from icsilib.segmentation.closeups import FINE, SURE, Window, closeup_of_cell, closeup_of_tip, places_of_tip
 from icsilib.segmentation.dataset import network_input
-from icsilib.segmentation.dsnt import dsnt, tip_confidence, to_pixels
+from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.flips import FlipAveraged
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
@@ -97,21 +97,19 @@ class Segmenter:
     def look_again(self, image: NDArray[np.uint8], first: Prediction) -> Prediction:
         """What this model, one of close-ups, makes of a photograph in which another has seen `first`.
 
-        The tip is where the looks agree most (`agreed`): the first, and those at `first.places` and at the cell. The
-        confidence in it is the mean of the first's and of the surest other's. The oolemma is what either look is sure
-        of, if the photograph is `FINE` enough. The suction pipette, which reaches out of all close-ups, stays that of
-        the first look. Each close-up is asked about as it is and as a negative, on which a bright needle is a dark one.
+        The tip is where the surest of the close-ups says, of `first.places` and of the cell, if that is `SURE`; the
+        confidence in it is the mean of both looks'. The oolemma is what either look is sure of, if the photograph is
+        `FINE` enough. The suction pipette, which reaches out of all close-ups, stays that of the first look.
         """
         settings = self.settings.preprocess
         close = [closeup_of_tip(image, place, settings) for place in first.places]
         squares, windows = zip(*close, closeup_of_cell(image, first.masks[0], settings), strict=True)
-        output = self._ask_with_negatives(squares)
-        sure = tip_confidence(output.heatmap, output.y_coords).numpy()
-        seen = [window.to_source(tip) for window, tip in zip(windows, self._tips(output), strict=True)]
-        tips, confidences = np.stack([first.tip, *seen]), np.array([first.confidence, *sure])
-        tip = tips[agreed(tips, confidences, AGREE * max(image.shape[:2]))]
+        output = self._ask(squares)
+        sure = tip_confidence(output.heatmap, output.y_coords)
+        best = int(sure.argmax())
+        tip = windows[best].to_source(self._tips(output)[best]) if sure[best] >= SURE else first.tip
         probabilities = _with_cell(first.probabilities, _to_source(output.y_seg[-1], windows[-1].place)[0], windows[-1])
-        return _prediction(probabilities, tip, (first.confidence + float(sure.max())) / 2, first.places)
+        return _prediction(probabilities, tip, (first.confidence + float(sure[best])) / 2, first.places)
 
     def _in_photograph(self, output: Output, n: int, place: Geometry) -> Prediction:
         """The answer about the `n`-th square, where a whole photograph lies at `place`."""
@@ -122,12 +120,6 @@ class Segmenter:
 
     def _ask(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
         return self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
-
-    def _ask_with_negatives(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
-        """Masks and heatmaps averaged over each square and its negative."""
-        output = self._ask([*squares, *(255 - square for square in squares)])
-        y_seg, heatmap = (torch.stack(each.chunk(2)).mean(dim=0) for each in (output.y_seg, output.heatmap))
-        return Output(y_seg, heatmap, dsnt(heatmap))
 
     def _tips(self, output: Output) -> NDArray[np.float64]:
         """(B, 2) px of the squares."""

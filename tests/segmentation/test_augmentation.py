@@ -28,18 +28,8 @@ def always(kind):
 
 
 def test_the_six_kinds_of_the_paper():
-    assert tuple(transforms(64)) == (*KINDS, "negative")
+    assert tuple(transforms(64)) == KINDS
     assert len(KINDS) == 6
-
-
-def test_a_negative_keeps_the_truth_where_it_is():
-    image = np.random.default_rng(1).integers(0, 255, (SIZE, SIZE), dtype=np.uint8)
-    sample = Sample(image, np.stack([image, image // 2]), np.array([60.0, 70.0]))
-    (transform,) = always("negative")
-    out = augment(sample, transform, 0)
-    np.testing.assert_array_equal(out.image, 255 - image)
-    np.testing.assert_array_equal(out.masks, sample.masks)
-    assert out.tip.tolist() == [60, 70]
 
 
 @pytest.mark.parametrize("kind", KINDS)

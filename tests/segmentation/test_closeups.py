@@ -10,7 +10,6 @@ from icsilib.data.annotations import Image
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.closeups import (
     AROUND_TIP,
-    agreed,
     bounding_box,
     closeup,
     closeup_of_cell,
@@ -29,19 +28,18 @@ from .drawn import write_drawn_dataset
 PLAIN = Preprocess(32, clip_limit=None)
 
 
-class MostStriking(torch.nn.Module):
-    """The tip stands out most from the median, the oolemma is brighter than nothing, and there is no pipette."""
+class Brightest(torch.nn.Module):
+    """The tip is the brightest place, the oolemma all that is brighter than nothing, and there is no pipette."""
 
     def forward(self, images):
         side = images.shape[-1]
-        levels = images[:, 0].flatten(1)
-        z = torch.softmax(5000 * (levels - levels.median(dim=1, keepdim=True)[0]).abs(), dim=1).view(-1, side, side)
+        z = torch.softmax(5000 * images[:, 0].flatten(1), dim=1).view(-1, side, side)
         lit = (images > -1.99).float()
         return Output(torch.cat([lit, 0 * lit], dim=1), z, dsnt(z))
 
 
 def segmenter(size=32):
-    return Segmenter(MostStriking(), Settings("", size=size, clip_limit=None), {})
+    return Segmenter(Brightest(), Settings("", size=size, clip_limit=None), {})
 
 
 @given(
@@ -161,33 +159,13 @@ def test_a_second_look_finds_a_dot_twice_as_exactly():
     assert np.hypot(*(found - [151, 102])) < np.hypot(148 - 151, 100 - 102)
 
 
-@pytest.mark.parametrize(
-    ("confidences", "taken"),
-    [
-        ([0.5, 0.6, 0.3, 0.8], 1),  # the first two agree, 1.1 > 0.8; the second look's is the more exact
-        ([0.9, 0.1, 0.3, 0.8], 1),
-        ([0.1, 0.2, 0.4, 0.8], 3),  # surer than two that agree: 0.3
-        ([0.1, 0.1, 0.9, 0.8], 2),
-    ],
-)
-def test_the_tip_is_where_most_confidence_is(confidences, taken):
-    tips = np.array([[10.0, 10.0], [13.0, 14.0], [50.0, 50.0], [90.0, 10.0]])  # the first two 5 px apart
-    assert agreed(tips, np.array(confidences), near=5.0) == taken
-
-
-def test_the_first_look_is_taken_where_it_is_surest_and_alone():
-    tips = np.array([[10.0, 10.0], [13.0, 14.0], [90.0, 10.0]])
-    assert agreed(tips, np.array([0.9, 0.5, 0.2]), near=4.9) == 0
-    assert agreed(tips, np.array([0.9, 0.5, 0.2]), near=5.0) == 1
-
-
 def test_a_second_look_that_sees_no_single_place_leaves_the_first_tip():
     image = np.random.default_rng(0).integers(0, 9, (64, 64), np.uint8)
     nothing = np.zeros((2, 64, 64))
     tip = np.array([5.0, 6.0])
     seen = Prediction(nothing > 0, tip, 0.7, nothing.astype(np.float32), tip[None])
 
-    class Everywhere(MostStriking):
+    class Everywhere(Brightest):
         def forward(self, images):
             z = torch.full_like(images[:, 0], 1 / 32**2)
             return super().forward(images)._replace(heatmap=z, y_coords=dsnt(z))
@@ -218,24 +196,6 @@ def test_a_tip_in_the_cell_is_found_where_the_first_look_saw_it_elsewhere():
     np.testing.assert_allclose(segmenter().look_again(image, seen).tip, [30, 200], atol=2)
 
 
-def test_a_second_look_is_the_mean_of_a_close_up_and_its_negative():
-    """The network knows a tip, in the middle, and a cell on what is lighter than mid-grey only."""
-
-    class AfraidOfTheDark(MostStriking):
-        def forward(self, images):
-            light = (images.mean(dim=(1, 2, 3)) > 0).float().view(-1, 1, 1)
-            z = torch.zeros_like(images[:, 0])
-            z[:, 15:17, 15:17] = 1 / 4
-            z = light * z + (1 - light) / 32**2
-            return Output(light[:, None] * torch.ones_like(images).expand(-1, 2, -1, -1), z, dsnt(z))
-
-    first = seen_with(np.zeros((64, 64)))
-    for grey in (50, 200):
-        found = replace(segmenter(), network=AfraidOfTheDark()).look_again(np.full((64, 64), grey, np.uint8), first)
-        np.testing.assert_allclose(found.probabilities[0][WINDOW], 1 - np.sqrt(0.5), atol=1e-5)
-        assert found.confidence == pytest.approx((0.7 + (1 + 32 / 32**2) / 2) / 2)
-
-
 def seen_with(oolemma, cell=36):
     """A first look at 64×64 px with these probabilities (64, 64); its cell of 36 px makes a close-up of 50 px."""
     mask = np.zeros((2, 64, 64), bool)
@@ -261,7 +221,7 @@ def test_the_oolemma_is_where_either_look_is_sure_of_it_and_the_pipette_that_of_
 def test_a_close_up_without_a_cell_leaves_what_the_first_look_was_sure_of(seen, joined):
     """By hand: no oolemma to the first with 1 - 0.96 = 0.04, to the second with 1: √0.04 = 0.2."""
 
-    class Nothing(MostStriking):
+    class Nothing(Brightest):
         def forward(self, images):
             output = super().forward(images)
             return output._replace(y_seg=torch.zeros_like(output.y_seg))
