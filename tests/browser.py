@@ -15,6 +15,7 @@ import websocket
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+TYPESET = "(window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true)"
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the PATH")
 
 
@@ -71,14 +72,14 @@ class Tab:
         """Wait until the page that is being opened is complete; what happened meanwhile."""
         events = []
         for _ in range(200):
-            complete = self.evaluate("document.readyState") == "complete"
+            try:  # A busy machine typesets late: wait for MathJax to say that it is done, then for what comes after it.
+                complete = self.evaluate(f"document.readyState === 'complete' && {TYPESET}")
+            except Refused:  # the page before is only now being left
+                complete = False
             events += self.events
             if complete:
                 break
             time.sleep(0.05)
-        # A busy machine typesets late: wait for MathJax to say that it is done, then for whatever comes after it.
-        self.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
-        events += self.events
         self.evaluate("new Promise(done => setTimeout(done, 300))")
         return events + self.events
 
