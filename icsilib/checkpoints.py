@@ -10,7 +10,7 @@ run that continues from a checkpoint sees what an uninterrupted run would have s
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,11 @@ class CheckpointError(ValueError):
 
 class NonFiniteLossError(RuntimeError):
     """Training met a loss that is infinite or not a number; the message says where and what to try."""
+
+
+def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Names of what a folder says of its run otherwise than is `wanted`; what it does not say is not compared."""
+    return [name for name, value in wanted.items() if found.get(name, value) != value]
 
 
 def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:

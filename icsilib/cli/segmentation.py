@@ -10,9 +10,7 @@ import typer
 from icsilib.cli.failure import fail
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from icsilib.data.annotations import Dataset
     from icsilib.data.preprocess import Preprocess
@@ -243,20 +241,18 @@ def _check_free(files: list[Path], shorts: list[Path], out: Path) -> None:
 
 def _picture(short: Path, index: int | None = None) -> Path:
     """The picture's place in the folder of the predictions, of an image or of a video's frame `index`."""
+    from icsilib.data.video import frame_name
+
     if index is not None:
-        return "pictures" / short / _frame(short, index)
+        return "pictures" / short / frame_name(short, index)
     return "pictures" / (short if short.suffix == ".png" else Path(f"{short}.png"))
-
-
-def _frame(short: Path, index: int) -> str:
-    """The name that `icsi data frames` gives a video's frame, so that labels of such frames match predictions."""
-    return f"{short.stem}_{index:06d}.png"
 
 
 def _predict_file(
     segmenter: "Segmenter", path: Path, short: Path, out: Path, every: int, confidence: float, dataset: "Dataset"
 ) -> None:
     from icsilib.data.annotations import Image
+    from icsilib.data.images import write_png
     from icsilib.plots.segmentation import overlay, with_dot
     from icsilib.segmentation.records import annotations_of, read_source
 
@@ -265,29 +261,20 @@ def _predict_file(
         found = annotations_of(prediction, len(dataset.images) + 1, len(dataset.annotations) + 1, confidence)
         picture, name, video = _picture(short, index), _relative(path, out), None
         if index is not None:  # a frame is no file yet, by which others could read it
-            name, video = ("frames" / short / _frame(short, index)).as_posix(), short.as_posix()
-            _write_png(out / name, pixels)
+            name, video = ("frames" / short / picture.name).as_posix(), short.as_posix()
+            write_png(out / name, pixels)
         about = {"video_id": video, "frame_index": index, "picture": picture.as_posix()}
         record = Image(id=len(dataset.images) + 1, file_name=name, width=pixels.shape[1], height=pixels.shape[0])
         dataset.images.append(record.model_copy(update=about))
         dataset.annotations.extend(found)
         tip = prediction.tip if prediction.confidence >= confidence else None
-        _write_png(out / picture, with_dot(overlay(pixels, prediction.masks), tip)[..., ::-1])
+        write_png(out / picture, with_dot(overlay(pixels, prediction.masks), tip)[..., ::-1])
 
 
 def _relative(path: Path, out: Path) -> str:
     """A file's path from the folder `out`, as annotations name their images; the whole one from another drive."""
     source, base = path.resolve(), out.resolve()
     return (Path(os.path.relpath(source, base)) if source.drive == base.drive else source).as_posix()
-
-
-def _write_png(path: Path, pixels: "NDArray[np.uint8]") -> None:
-    import cv2
-
-    from icsilib.files import atomic_path
-
-    with atomic_path(path) as partial:
-        cv2.imwrite(str(partial), pixels)
 
 
 @segment.command("benchmark")

@@ -240,6 +240,11 @@ def tip_of(annotation: Annotation) -> NDArray[np.float64] | None:
     return np.asarray(annotation.keypoints[:2], dtype=float)
 
 
+def round_of(annotation: Annotation) -> int:
+    """The round in which a label was drawn; one that names none is of the first."""
+    return 1 if annotation.round is None else annotation.round
+
+
 def misfit(annotation: Annotation, category: str) -> str:
     """Why a label of oolemma, suction pipette or needle has no shape that the study can use; "" where it has one."""
     if category == NEEDLE.name:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.data.annotations import AnnotationError
+from icsilib.files import atomic_path
 
 
 def read_grey(path: Path | str) -> NDArray[np.uint8]:
@@ -22,6 +23,12 @@ def read_grey(path: Path | str) -> NDArray[np.uint8]:
 def read_rgb(path: Path | str) -> NDArray[np.uint8]:
     """An image file as RGB (H, W, 3) of 8 bits; otherwise as `read_grey`."""
     return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write an image, grey (H, W) or BGR (H, W, 3), atomically."""
+    with atomic_path(path) as partial:
+        cv2.imwrite(str(partial), pixels)
 
 
 def _read(path: Path | str, channels: int) -> NDArray[np.uint8]:

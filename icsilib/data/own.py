@@ -2,24 +2,20 @@
 
 from pathlib import Path, PurePosixPath
 
-import cv2
-
 from icsilib.data.annotations import AnnotationError, Dataset
+from icsilib.data.images import write_png
 from icsilib.data.splits import By
-from icsilib.data.video import read_frames
-from icsilib.files import atomic_path
+from icsilib.data.video import frame_name, read_frames
 
 
 def write_frames(video: Path, folder: Path, every: int = 3) -> int:
-    """Write every `every`-th frame of a video as grey PNG, `{video}_{index}.png`, into `folder`; returns how many.
+    """Write every `every`-th frame of a video as grey PNG, called by `frame_name`, into `folder`; returns how many.
 
-    Tools leave out folders, so that the name alone must tell the video. A video that breaks off leaves the frames
-    before the break and then raises `TruncatedVideoError`.
+    A video that breaks off leaves the frames before the break and then raises `TruncatedVideoError`.
     """
     count = 0
     for index, frame in read_frames(video, every):
-        with atomic_path(folder / f"{video.stem}_{index:06d}.png") as partial:
-            cv2.imwrite(str(partial), frame)
+        write_png(folder / frame_name(video, index), frame)
         count += 1
     return count
 

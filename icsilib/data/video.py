@@ -82,6 +82,11 @@ def read_frames(path: Path | str, every: int = 1, grey: bool = True) -> Iterator
         raise TruncatedVideoError(path, decoded, declared)
 
 
+def frame_name(video: Path, index: int) -> str:
+    """What a video's frame is called as a file; tools leave out folders, so that the name alone must tell the video."""
+    return f"{video.stem}_{index:06d}.png"
+
+
 def write_mp4(frames: Iterable[FrameImage], path: Path | str, fps: int = 15, crf: int = 18) -> int:
     """Write grey or RGB frames of 8 bits and even, equal size as H.264; returns how many. The write is atomic.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.data.annotations import Annotation, AnnotationError, Dataset, Image, image_key, in_other_folders
+from icsilib.data.annotations import Annotation, AnnotationError, Dataset, Image, image_key, in_other_folders, round_of
 
 Boxes = NDArray[np.float64]  # (N, 4) x, y, width, height, px
 SPERM_NAMES = ("sperm", "sperms", "sperm_cell", "spermatozoon", "spermatozoa", "spermatozoid")
@@ -78,7 +78,7 @@ def _boxes_of(reader: str, dataset: Dataset, names: Sequence[str], counts: Count
         if record.category_id not in wanted:
             counts[f"{reader}: label of another category left out"] += 1
             continue
-        if _round(record) != first[record.image_id]:
+        if round_of(record) != first[record.image_id]:
             counts[f"{reader}: label of a later round left out"] += 1
             continue
         box, note = _usable(record, images[record.image_id])
@@ -93,12 +93,8 @@ def _first_rounds(records: Sequence[Annotation]) -> dict[int, int]:
     """The first round in which a reader labelled an image, by the image's id: boxes of two rounds are no two sperm."""
     first: dict[int, int] = {}
     for record in records:
-        first[record.image_id] = min(_round(record), first.get(record.image_id, _round(record)))
+        first[record.image_id] = min(round_of(record), first.get(record.image_id, round_of(record)))
     return first
-
-
-def _round(record: Annotation) -> int:
-    return 1 if record.round is None else record.round
 
 
 def _usable(record: Annotation, image: Image) -> tuple[list[float] | None, str]:

@@ -11,7 +11,7 @@ A run is a folder:
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from torch import nn
 
 from icsilib.checkpoints import (
     NonFiniteLossError,
+    differences,
     load_checkpoint,
     restore_rng,
     rng_state,
@@ -80,18 +81,8 @@ def train(
     `AnnotationError` for an image that cannot be read, and `NonFiniteLossError` when the loss is no longer a number.
     """
     out = Path(out)
-    if start_from is not None and settings.initialisation != "shipped":
-        raise TrainingError(
-            f"{out}: starts from {settings.initialisation}, not from {start_from}; leave start_from out, or take "
-            'settings whose initialisation is "shipped"'
-        )
+    _check(out, settings, start_from, {"training": training, "validation": validation})
     start_from = start_from or BIOPSY_PHANTOM
-    for part, images in (("training", training), ("validation", validation)):
-        if not any(len(image.boxes) for image in images):
-            raise TrainingError(
-                f"{out}: none of the {len(images)} {part} images has a sperm, by which weights are learnt and chosen; "
-                "split the data otherwise"
-            )
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision(settings, accelerator))
     torch.manual_seed(seed)
     network, initialisation = initialised(settings, start_from)
@@ -276,12 +267,29 @@ def _resume(out: Path, network: SSD, optimizer: torch.optim.Optimizer) -> dict[s
     return saved
 
 
+def _check(
+    out: Path, settings: Settings, start_from: Path | str | None, parts: Mapping[str, Sequence[LabelledImage]]
+) -> None:
+    """Refuse weights that the settings would not begin with, and parts of the data without a sperm."""
+    if start_from is not None and settings.initialisation != "shipped":
+        raise TrainingError(
+            f"{out}: starts from {settings.initialisation}, not from {start_from}; leave start_from out, or take "
+            'settings whose initialisation is "shipped"'
+        )
+    for part, images in parts.items():
+        if not any(len(image.boxes) for image in images):
+            raise TrainingError(
+                f"{out}: none of the {len(images)} {part} images has a sperm, by which weights are learnt and chosen; "
+                "split the data otherwise"
+            )
+
+
 def _claim(out: Path, identity: dict[str, Any]) -> None:
-    """Refuse a folder that holds another run, and mark a new one; what an older run does not say is not compared."""
+    """Refuse a folder that holds another run, and mark a new one."""
     place = out / "settings.json"
     if place.exists():
         earlier = json.loads(place.read_text())
-        if different := [name for name, value in identity.items() if earlier.get(name, value) != value]:
+        if different := differences(earlier, identity):
             raise TrainingError(
                 f"{out}: holds a run with other {', '.join(different)}; choose another folder or delete this one"
             )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from icsilib.checkpoints import differences
 from icsilib.data.annotations import Dataset
 from icsilib.data.splits import Split
 from icsilib.detection.dataset import digest_of, labelled_images
@@ -88,7 +89,7 @@ def _finished(file: Path, about: dict[str, Any]) -> dict[str, Any]:
     """The result in `file`; raises `ValueError` where it says that it is of other settings or data."""
     result = json.loads(file.read_text())
     found = result.pop("about", {})
-    if other := [name for name, value in about.items() if found.get(name, value) != value]:
+    if other := differences(found, about):
         raise ValueError(f"{file}: is of other {', '.join(other)}; choose another folder or delete it")
     return result
 

@@ -32,6 +32,7 @@ from torch.utils.data import DataLoader
 from icsilib.checkpoints import (
     CheckpointError,
     NonFiniteLossError,
+    differences,
     epoch_order,
     load_checkpoint,
     save_checkpoint,
@@ -208,8 +209,7 @@ def _is_finished(out: Path, about: dict[str, Any]) -> bool:
 
 def _check_same(file: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
     """Raise `CheckpointError` where the file says of its run what is not so of this one."""
-    other = [name for name, value in about.items() if found.get(name, value) != value]
-    if other:
+    if other := differences(found, about):
         raise CheckpointError(f"{file}: is of a run with other {', '.join(other)}; choose another folder")
 
 

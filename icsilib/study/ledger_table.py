@@ -136,7 +136,7 @@ def _evidence(verdict: Verdict) -> str:
         return note
     near = f"within {check.tolerance:g} of" if check.tolerance else "exactly"
     sign = {"equal": near, "at_least": "at least", "at_most": "at most"}.get(check.compare)
-    wanted = "" if verdict.claim.value is None else f" Held to be {sign} the figure."
+    wanted = "" if verdict.claim.value is None or sign is None else f" Held to be {sign} the figure."
     place = place_of(results, key, verdict.cell).address
     return f'<a href="{place}">notebook</a>, <a href="results/{results}.json">{escape(key)}</a>.{wanted} {note}'
 

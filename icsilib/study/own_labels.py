@@ -22,6 +22,7 @@ from icsilib.data.annotations import (
     misfit,
     outlines_of,
     polygons_to_mask,
+    round_of,
     several_tips,
     tip_of,
 )
@@ -283,7 +284,7 @@ def _turns(person: str, dataset: Dataset, keys: dict[int, str]) -> Iterator[tupl
     names = {category.id: _NAMES.get(category.name, category.name) for category in dataset.categories}
     found: dict[tuple[str, Turn], list[Label]] = {}
     for label in dataset.annotations:
-        found.setdefault((keys[label.image_id], (person, 1 if label.round is None else label.round)), []).append(
+        found.setdefault((keys[label.image_id], (person, round_of(label))), []).append(
             (names[label.category_id], label)
         )
     yield from ((key, turn, labels) for (key, turn), labels in found.items())

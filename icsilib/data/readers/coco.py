@@ -94,9 +94,8 @@ def _shape(
     if "annotator" in about:
         about["annotator"] = text(about["annotator"])
     label, segmentation = next(iter(labels.get(category, ())), None), record.get("segmentation")
-    marked = bool(record.get("keypoints")) and (not _outlined(record) or category in points)
-    x, y, visibility = _keypoint(record["keypoints"]) if marked else (0.0, 0.0, 0)
-    if marked and (visibility or not _outlined(record)):
+    if point := _point(record, category in points):
+        x, y, visibility = point
         return Shape(where, picture, "point", np.array([[x, y]]), label, about, visibility=visibility)
     if isinstance(segmentation, dict):
         return Shape(where, picture, "mask", np.empty((0, 2)), label, about, runs=segmentation)
@@ -117,6 +116,14 @@ def _box(value: Any, attributes: Any) -> Points:
     x, y, width, height = values
     degrees = number(attributes.get("rotation") or 0, "rotation") if isinstance(attributes, dict) else 0.0
     return turned_box(x, y, width, height, degrees)
+
+
+def _point(record: Mapping[str, Any], wanted: bool) -> tuple[float, float, int] | None:
+    """The keypoint of a record that stands for it: of one with an outline, too, only where it is `wanted` and there."""
+    if not record.get("keypoints") or (_outlined(record) and not wanted):
+        return None
+    point = _keypoint(record["keypoints"])
+    return None if _outlined(record) and not point[2] else point
 
 
 def _outlined(record: Mapping[str, Any]) -> bool:
