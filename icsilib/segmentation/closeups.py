@@ -19,8 +19,6 @@ from icsilib.segmentation.dataset import Labelled, Points
 
 AROUND_TIP = 0.5  # side of a close-up of the tip, of the frame's longer side
 AROUND_CELL = 1.4  # side of a close-up of the cell, of the longer side of its bounding box
-SURE = 0.3  # confidence from which on the second look's tip replaces the first's
-FINE = 1.5  # px of the image in one of a cell's close-up from which on its outline counts; training showed few coarser
 # Peaks of a first look's heatmap
 _PLACES = 3  # looked at again, at most
 _PEAK = 0.05  # of the heatmap's side: radius of a peak, about `CONFIDENCE_RADIUS` cells

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from icsilib.data.preprocess import Geometry, preprocess
 from icsilib.files import atomic_path
-from icsilib.segmentation.closeups import FINE, SURE, Window, closeup_of_cell, closeup_of_tip, places_of_tip
-from icsilib.segmentation.dataset import network_input
-from icsilib.segmentation.dsnt import tip_confidence, to_pixels
+from icsilib.segmentation.closeups import closeup_of_cell, closeup_of_tip, places_of_tip
+from icsilib.segmentation.dataset import Points, network_input
 from icsilib.segmentation.flips import FlipAveraged
+from icsilib.segmentation.joining import Look, joined, with_cell
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.settings import Settings, as_record, from_record
 
@@ -44,7 +44,13 @@ class Prediction:
     tip: NDArray[np.float64]  # (2,) continuous image coordinates in px, x then y
     confidence: float  # heatmap mass near the tip, 0 to 1, the mean of two looks; low where no single place stands out
     probabilities: NDArray[np.float32]  # (2, height, width): y_seg, of which `masks` are where it exceeds a half
-    places: NDArray[np.float64]  # (K, 2) px: peaks of the whole photograph's heatmap, or the tip where it has none
+    look: Look  # the heatmap behind the tip, over the square in which the photograph lies
+
+    @property
+    def places(self) -> Points:
+        """(K, 2) px: peaks of the heatmap, the highest first, or the tip where it has none."""
+        peaks = self.look.size * places_of_tip(self.look.heatmap)
+        return self.look.place.to_source(peaks) if len(peaks) else self.tip[None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Segmenter:
     def predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Segment several photographs, whose sizes may differ, in one batch; a second look is at each by itself."""
         views = [preprocess(image, self.settings.preprocess) for image in images]
-        output = self._ask([square for square, _ in views])
+        output = self.network(_batch([square for square, _ in views]))
         seen = [self._in_photograph(output, n, place) for n, (_, place) in enumerate(views)]
         if self.second is None:
             return seen
@@ -97,54 +103,34 @@ class Segmenter:
     def look_again(self, image: NDArray[np.uint8], first: Prediction) -> Prediction:
         """What this model, one of close-ups, makes of a photograph in which another has seen `first`.
 
-        The tip is where the surest of the close-ups says, of `first.places` and of the cell, if that is `SURE`; the
-        confidence in it is the mean of both looks'. The oolemma is what either look is sure of, if the photograph is
-        `FINE` enough. The suction pipette, which reaches out of all close-ups, stays that of the first look.
+        It looks at `first.places` and at the cell. The tip is DSNT's of the heatmaps of all looks, joined; the
+        confidence in it is the mean of the first look's and of the surest close-up's. The oolemma is what either look
+        is sure of, if the photograph is fine enough (`joining.with_cell`). The suction pipette, which reaches out of
+        all close-ups, stays that of the first look.
         """
         settings = self.settings.preprocess
         close = [closeup_of_tip(image, place, settings) for place in first.places]
         squares, windows = zip(*close, closeup_of_cell(image, first.masks[0], settings), strict=True)
-        output = self._ask(squares)
-        sure = tip_confidence(output.heatmap, output.y_coords)
-        best = int(sure.argmax())
-        tip = windows[best].to_source(self._tips(output)[best]) if sure[best] >= SURE else first.tip
-        probabilities = _with_cell(first.probabilities, _to_source(output.y_seg[-1], windows[-1].place)[0], windows[-1])
-        return _prediction(probabilities, tip, (first.confidence + float(sure[best])) / 2, first.places)
+        output = self.network(_batch(squares))
+        closer = [Look(z, window) for z, window in zip(output.heatmap.numpy(), windows, strict=True)]
+        look, surest = joined(first.look, closer), max(each.confidence for each in closer)
+        probabilities = with_cell(first.probabilities, _to_source(output.y_seg[-1], windows[-1].place)[0], windows[-1])
+        return _prediction(probabilities, look.tip, (first.confidence + surest) / 2, look)
 
     def _in_photograph(self, output: Output, n: int, place: Geometry) -> Prediction:
         """The answer about the `n`-th square, where a whole photograph lies at `place`."""
-        tip, peaks = self._tips(output)[n], self.settings.size * places_of_tip(output.heatmap[n].numpy())
-        confidence = float(tip_confidence(output.heatmap, output.y_coords)[n])
-        places = place.to_source(peaks if len(peaks) else tip[None])
-        return _prediction(_to_source(output.y_seg[n], place), place.to_source(tip), confidence, places)
+        look = Look(output.heatmap[n].numpy(), place)
+        return _prediction(_to_source(output.y_seg[n], place), look.tip, look.confidence, look)
 
-    def _ask(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
-        return self.network(network_input(torch.from_numpy(np.stack(squares))[:, None]))
 
-    def _tips(self, output: Output) -> NDArray[np.float64]:
-        """(B, 2) px of the squares."""
-        return np.asarray(to_pixels(output.y_coords, self.settings.size).double().numpy())
+def _batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:
+    return network_input(torch.from_numpy(np.stack(squares))[:, None])
 
 
 def _prediction(
-    probabilities: NDArray[np.float32], tip: NDArray[np.float64], confidence: float, places: NDArray[np.float64]
+    probabilities: NDArray[np.float32], tip: NDArray[np.float64], confidence: float, look: Look
 ) -> Prediction:
-    return Prediction(largest_regions(probabilities > 0.5), tip, confidence, probabilities, places)
-
-
-def _with_cell(probabilities: NDArray[np.float32], closer: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
-    """A copy of both classes' probabilities, the oolemma's joined with those of its close-up (h, w) where that lies.
-
-    The probability of *no* oolemma is the geometric mean of both looks', which is low where either is sure of one. On a
-    photograph that is not `FINE` the copy is as it was.
-    """
-    found = probabilities.copy()
-    if window.scale.max() > 1 / FINE:
-        return found
-    (left, top), (height, width) = window.corner, closer.shape
-    oolemma = found[0, top : top + height, left : left + width]  # a view
-    oolemma[:] = 1 - np.sqrt((1 - oolemma) * (1 - closer))
-    return found
+    return Prediction(largest_regions(probabilities > 0.5), tip, confidence, probabilities, look)
 
 
 def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:

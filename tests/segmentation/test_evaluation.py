@@ -14,7 +14,7 @@ from icsilib.data.annotations import (
     tip_annotation,
     write_coco,
 )
-from icsilib.data.preprocess import Preprocess
+from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence, to_normalised
 from icsilib.segmentation.evaluation import (
@@ -29,6 +29,7 @@ from icsilib.segmentation.evaluation import (
     summarise,
     worst,
 )
+from icsilib.segmentation.joining import Look
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.settings import PROFILES, Settings
 from icsilib.segmentation.weights import Prediction, Segmenter
@@ -78,7 +79,8 @@ def test_a_perfect_model_of_wide_photographs_has_no_error(tmp_path):
         def predict_all(self, images):
             masks = np.stack([polygons_to_mask([ring], 180, 320), np.zeros((180, 320), bool)])
             off = np.add(tip, [3, 4])
-            return [Prediction(masks, off, 1.0, masks.astype(np.float32), off[None]) for _ in images]
+            look = Look(np.ones((1, 1), np.float32), geometry((320, 180), Preprocess(144)))
+            return [Prediction(masks, off, 1.0, masks.astype(np.float32), look) for _ in images]
 
     frames = load_frames(tmp_path / "a.json", Preprocess(144))
     row = photograph_table(Knows(torch.nn.Identity(), Settings("", size=144), {}), frames).iloc[0]

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from icsilib.data.annotations import NEEDLE, OOLEMMA, SUCTION_PIPETTE, AnnotationError, mask_of, tip_of
+from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.data.video import write_mp4
+from icsilib.segmentation.joining import Look
 from icsilib.segmentation.records import annotations_of, read_source
 from icsilib.segmentation.weights import Prediction
 
@@ -15,7 +17,8 @@ def prediction(confidence=0.8):
     masks[0, 10:30, 20:40] = True
     masks[1, 5:9, 0:10] = True
     masks[1, 30:32, 50:52] = True  # a speck of 4 px²
-    return Prediction(masks, np.array([33.5, 20.25]), confidence, masks.astype(np.float32), np.empty((0, 2)))
+    look = Look(np.ones((1, 1), np.float32), geometry((60, 40), Preprocess(64)))
+    return Prediction(masks, np.array([33.5, 20.25]), confidence, masks.astype(np.float32), look)
 
 
 def test_masks_come_back_from_their_polygons_without_specks():
