@@ -92,7 +92,7 @@ def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):
     assert result.exit_code == 0, result.output
     once = run("evaluate", trained, "--weights", weights)
     with pytest.MonkeyPatch.context() as patch:  # drawn frames are coarser than any outline that counts
-        patch.setattr("icsilib.segmentation.weights.FINE", 0.1)
+        patch.setattr("icsilib.segmentation.joining.FINE", 0.1)
         look_again = ("--closeups", closeups, "--results", tmp_path / "r.json", "--origin", "drawn")
         twice = run("evaluate", trained, "--weights", weights, *look_again)
     assert twice.exit_code == 0, twice.output
