@@ -210,7 +210,7 @@ def second_look(axes: Sequence[Axes], image: NDArray[np.uint8], first: "Predicti
 def tip_heatmap(ax: Axes, image: NDArray[np.uint8], seen: "Prediction", title: str = "") -> None:
     """A photograph with the heatmap behind a prediction's tip laid over it, its root so that faint parts show."""
     strength = np.sqrt(seen.look.heatmap / seen.look.heatmap.max())
-    (left, top), (right, bottom) = seen.look.place.to_source(np.array([[0, 0], [seen.look.size] * 2]))
+    (left, top), (right, bottom) = seen.look.place.to_source(np.array([[0, 0], [seen.look.place.size] * 2]))
     show_frame(ax, image, tip=seen.tip, title=title)
     limits = ax.axis()
     ax.imshow(strength, cmap="magma", vmin=0, vmax=1, alpha=0.85 * strength, extent=(left, right, bottom, top))

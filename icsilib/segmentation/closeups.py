@@ -39,6 +39,11 @@ class Window:
     place: Geometry  # of the part in the square
 
     @property
+    def size(self) -> int:
+        """Side of the square, px."""
+        return self.place.size
+
+    @property
     def scale(self) -> Points:
         """Square px per px of the frame along x and y."""
         return self.place.scale

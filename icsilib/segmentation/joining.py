@@ -8,6 +8,7 @@ single look is sure of. The tip is DSNT's of the joined heatmap, as it is of eac
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -34,16 +35,11 @@ class Look:
     place: Geometry | Window  # of the square in the photograph
 
     @property
-    def size(self) -> int:
-        """Side of the square in px, whatever the number of the heatmap's cells."""
-        return (self.place.place if isinstance(self.place, Window) else self.place).size
-
-    @property
     def tip(self) -> Points:
         """DSNT's tip (2,) of the heatmap, in px of the photograph."""
-        return self.place.to_source(to_pixels(dsnt(torch.from_numpy(self.heatmap)[None])[0], self.size).numpy())
+        return self.place.to_source(to_pixels(dsnt(torch.from_numpy(self.heatmap)[None])[0], self.place.size).numpy())
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """Share of the heatmap near the tip."""
         heatmap = torch.from_numpy(self.heatmap)[None]
@@ -54,8 +50,8 @@ class Look:
 
         The tip is not beyond the square.
         """
-        seen = to_normalised(torch.from_numpy(self.place.to_square(points)).float(), self.size)
-        heatmap = torch.from_numpy(self.heatmap.astype(np.float32))[None, None]
+        seen = to_normalised(torch.from_numpy(self.place.to_square(points)).float(), self.place.size)
+        heatmap = torch.from_numpy(self.heatmap)[None, None]
         # Normalised coordinates are DSNT's, which `grid_sample` calls those without aligned corners.
         found = F.grid_sample(heatmap, seen[None], padding_mode="border", align_corners=False)[0, 0] * heatmap.numel()
         return torch.log(DOUBT + (1 - DOUBT) * torch.where((seen.abs() <= 1).all(dim=-1), found, 0.0))
@@ -67,7 +63,7 @@ def joined(whole: Look, closeups: Sequence[Look]) -> Look:
     log Z = log Z_whole + CLOSER · Σ_i c_i log Z_i + constant, with the close-ups' confidences c_i: one that sees
     nothing has a flat heatmap, low confidence, and hardly a say.
     """
-    centres = (np.arange(CELLS) + 0.5) * whole.size / CELLS
+    centres = (np.arange(CELLS) + 0.5) * whole.place.size / CELLS
     points = whole.place.to_source(np.stack(np.meshgrid(centres, centres), axis=-1))
     closer = torch.stack([look.confidence * look.opinion(points) for look in closeups]).sum(dim=0)
     return Look(spatial_softmax((whole.opinion(points) + CLOSER * closer)[None])[0].numpy(), whole.place)

@@ -49,7 +49,7 @@ class Prediction:
     @property
     def places(self) -> Points:
         """(K, 2) px: peaks of the heatmap, the highest first, or the tip where it has none."""
-        peaks = self.look.size * places_of_tip(self.look.heatmap)
+        peaks = self.look.place.size * places_of_tip(self.look.heatmap)
         return self.look.place.to_source(peaks) if len(peaks) else self.tip[None]
 
 
@@ -115,22 +115,20 @@ class Segmenter:
         closer = [Look(z, window) for z, window in zip(output.heatmap.numpy(), windows, strict=True)]
         look, surest = joined(first.look, closer), max(each.confidence for each in closer)
         probabilities = with_cell(first.probabilities, _to_source(output.y_seg[-1], windows[-1].place)[0], windows[-1])
-        return _prediction(probabilities, look.tip, (first.confidence + surest) / 2, look)
+        return _prediction(probabilities, (first.confidence + surest) / 2, look)
 
     def _in_photograph(self, output: Output, n: int, place: Geometry) -> Prediction:
         """The answer about the `n`-th square, where a whole photograph lies at `place`."""
         look = Look(output.heatmap[n].numpy(), place)
-        return _prediction(_to_source(output.y_seg[n], place), look.tip, look.confidence, look)
+        return _prediction(_to_source(output.y_seg[n], place), look.confidence, look)
 
 
 def _batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:
     return network_input(torch.from_numpy(np.stack(squares))[:, None])
 
 
-def _prediction(
-    probabilities: NDArray[np.float32], tip: NDArray[np.float64], confidence: float, look: Look
-) -> Prediction:
-    return Prediction(largest_regions(probabilities > 0.5), tip, confidence, probabilities, look)
+def _prediction(probabilities: NDArray[np.float32], confidence: float, look: Look) -> Prediction:
+    return Prediction(largest_regions(probabilities > 0.5), look.tip, confidence, probabilities, look)
 
 
 def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:

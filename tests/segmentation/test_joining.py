@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.closeups import closeup
+from icsilib.segmentation.dsnt import gaussian_heatmap, to_normalised
 from icsilib.segmentation.joining import CELLS, CLOSER, DOUBT, Look, joined, with_cell
 
 SQUARE = geometry((256, 256), Preprocess(32))
@@ -18,9 +20,7 @@ def window(x, y, side=64):
 
 def peak(x, y, n=32, sigma=1.0):
     """A normal distribution about (x, y) in cells."""
-    rows, columns = np.mgrid[:n, :n] + 0.5
-    z = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
-    return (z / z.sum()).astype(np.float32)
+    return gaussian_heatmap(to_normalised(torch.tensor([[x, y]], dtype=torch.float32), n), (n, n), sigma)[0].numpy()
 
 
 def test_the_joined_heatmap_is_the_product_by_hand():
