@@ -60,12 +60,28 @@ class Optical(ExactKeypoints, A.OpticalDistortion):
     """albumentations' optical distortion with exact keypoints."""
 
 
+class Crop(A.RandomSizedCrop):
+    """albumentations' crop with keypoints scaled by the rule that scales pixels.
+
+    albumentations 2.0.8 scales a keypoint's distance from the first pixel's *centre*; `cv2.resize` scales pixels from
+    the first pixel's *corner*. A crop to 60 % would put the tip a third of a pixel beside its place in the image.
+    """
+
+    def apply_to_keypoints(self, keypoints: NDArray[Any], crop_coords: Any, **params: Any) -> NDArray[Any]:
+        """Keypoints (N, 2+) in px from the first pixel's centre, in the crop (left, top, right, bottom)."""
+        left, top, right, bottom = crop_coords
+        moved = keypoints.copy()
+        scale = np.array([self.size[1] / (right - left), self.size[0] / (bottom - top)])
+        moved[:, :2] = (keypoints[:, :2] + 0.5 - (left, top)) * scale - 0.5
+        return moved
+
+
 def transforms(size: int, fill: float = 0.0) -> dict[str, list[A.BasicTransform]]:
     """The transforms of each of the six kinds, for square images of `size` px; outside lies grey level `fill`."""
     edge: dict[str, Any] = {"border_mode": cv2.BORDER_CONSTANT, "fill": fill, "mask_interpolation": cv2.INTER_LINEAR}
     sigma = size / 14  # px over which noise is blurred; the displacements then have a standard deviation of 1 %
     return {
-        "crop": [A.RandomSizedCrop((int(0.6 * size), size), (size, size), mask_interpolation=cv2.INTER_LINEAR, p=0.5)],
+        "crop": [Crop((int(0.6 * size), size), (size, size), mask_interpolation=cv2.INTER_LINEAR, p=0.5)],
         "rotation": [A.Rotate((-30, 30), **edge, p=0.5)],
         "flips": [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)],
         "distortion": [Elastic(0.15 * size * sigma, sigma, **edge, p=0.25), Optical((-0.4, 0.4), **edge, p=0.25)],

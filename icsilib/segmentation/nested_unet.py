@@ -8,9 +8,10 @@ the input) and position j along the skip pathway of that level. For four widths:
     level 2         X20 ───► X21                                               and X^{i+1,j-1}, upsampled
     level 3            X30 ──1×1 conv──► softmax ──► Z ──DSNT──► y_coords
 
-What the paper leaves ambiguous is how a node's upsampled input is treated. The chosen reading, `"text"`, is the
-sentence of §2.2 word for word: bilinear upsampling, two 3×3 convolutions (here to the width of the finer level), then
-concatenation, then two more. `READINGS` holds it with its alternatives; `reading_table` counts them all.
+§2.2 describes the upsampling of "each layer of the decoder branch": bilinear, two 3×3 convolutions, concatenation, two
+more. The reading `"decoder"` puts the pair after the upsampling on the nodes of the decoder branch alone (X21, X12,
+X03); the nodes of the nested skips raise their input by bilinear upsampling, as in UNet++. It has 2,622,691 parameters;
+the paper prints 2.6 million. `READINGS` holds it with its alternatives; `reading_table` counts them all.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ class NestedUNet(nn.Module):
         self,
         widths: Sequence[int] = PAPER_WIDTHS,
         size: int = 512,
-        reading: str = "text",
+        reading: str = "decoder",
         nested: bool = True,
         heatmap_level: int | None = None,
     ) -> None:
@@ -55,11 +56,11 @@ class NestedUNet(nn.Module):
         self.heatmap_level = self.bottom if heatmap_level is None else heatmap_level
         _check(widths, size, reading, self.heatmap_level)
         self.size, self.nested = size, nested
-        raise_to, block = READINGS[reading]
+        branch, skip, block = READINGS[reading]
         for i, width in enumerate(widths):
             self.add_module(f"conv{i}_0", block(1 if i == 0 else widths[i - 1], width))
         for i, j in self.decoder_nodes():
-            up, channels = raise_to(widths[i + 1], widths[i])
+            up, channels = (branch if i + j == self.bottom else skip)(widths[i + 1], widths[i])
             self.add_module(f"up{i}_{j}", up)
             self.add_module(f"conv{i}_{j}", block(channels + len(self.skips(i, j)) * widths[i], widths[i]))
         self.pool = nn.MaxPool2d(2)
@@ -133,18 +134,23 @@ def up_double_conv(coarse: int, fine: int) -> tuple[nn.Module, int]:
     return nn.Sequential(bilinear(), double_conv(coarse, fine)), fine
 
 
+Raise = Callable[[int, int], tuple[nn.Module, int]]  # (coarse width, fine width) → (module, channels it gives)
+
+
 class Reading(NamedTuple):
     """A reading of §2.2: how X^{i+1,j-1} is raised to level i, and the block that computes a node."""
 
-    up: Callable[[int, int], tuple[nn.Module, int]]  # (coarse width, fine width) → (module, channels it gives)
+    branch: Raise  # for the nodes of the decoder branch
+    skip: Raise  # for the nodes of the nested skips
     block: Callable[[int, int], nn.Module]  # (channels in, channels) → module
 
 
 READINGS = {
-    "text": Reading(up_double_conv, double_conv),
-    "bilinear": Reading(up_alone, double_conv),
-    "up-convolution": Reading(up_conv, double_conv),
-    "residual": Reading(up_conv, ResidualConv),
+    "decoder": Reading(up_double_conv, up_alone, double_conv),
+    "every node": Reading(up_double_conv, up_double_conv, double_conv),
+    "bilinear": Reading(up_alone, up_alone, double_conv),
+    "up-convolution": Reading(up_conv, up_conv, double_conv),
+    "residual": Reading(up_conv, up_conv, ResidualConv),
 }
 
 

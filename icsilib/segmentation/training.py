@@ -52,6 +52,12 @@ from icsilib.segmentation.widening import widened
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
 logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
+
+
+class TimeUpError(RuntimeError):
+    """Training reached its time limit and was saved; the message says how far it came."""
+
+
 _VALIDATED = ("iou_oolemma", "iou_pipette", "tip_px_at_512")
 
 
@@ -102,14 +108,15 @@ def train(
     checkpoint_seconds: float = 60.0,
     start_from: Path | str | None = None,
     data: str | None = None,
+    until: float = math.inf,
 ) -> Path:
     """Train, or continue what `out` holds, and return the file of the finished weights.
 
     `start_from` is a file of weights to begin with instead of random ones; the network must have its shapes or those
     of a wider one (`widened`), and may see another input size. `data` is a digest of the frames' annotations, which the
-    checkpoint keeps. Raises `NonFiniteLossError` where the loss is not
-    finite, `CheckpointError` where `out` holds a run, finished or not, of other settings, seed, beginning, number of
-    devices or frames, and `ValueError` for weights of another network.
+    checkpoint keeps. Raises `TimeUpError`, the run saved, when `time.monotonic()` reaches `until` in seconds;
+    `NonFiniteLossError` where the loss is not finite; `CheckpointError` where `out` holds a run, finished or not, of
+    other settings, seed, beginning, number of devices or frames; and `ValueError` for weights of another network.
     """
     out = Path(out)
     about = _about(settings, seed, devices, start_from, data) | {"frames": _digest(training, validation)}
@@ -130,6 +137,9 @@ def train(
                 _save(run)
                 saved = time.monotonic()
             bar(run)
+            if time.monotonic() > until and run.step < total:
+                _save(run)
+                raise TimeUpError(f"{out}: {run.step} of {total} steps are done and saved; run the same command again")
     if run.fabric.is_global_zero:
         finished = run.finished().cpu()
         if settings.kept_of_start:

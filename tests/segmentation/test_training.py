@@ -3,6 +3,7 @@ import multiprocessing
 import shutil
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -19,7 +20,7 @@ from icsilib.segmentation.closeups import training_closeups
 from icsilib.segmentation.dataset import load_frames
 from icsilib.segmentation.settings import PROFILES, SHIPPED, Settings, as_record, from_record
 from icsilib.segmentation.settings import stages as profile_stages
-from icsilib.segmentation.training import learning_rate, moving_average, read_log, train, train_stages
+from icsilib.segmentation.training import TimeUpError, learning_rate, moving_average, read_log, train, train_stages
 from icsilib.segmentation.weights import REFERENCE, load
 from icsilib.segmentation.widening import widened
 
@@ -163,6 +164,17 @@ def test_weights_alone_of_other_settings_are_refused(frames, finished, tmp_path)
         train(TINY.with_(epochs=2), *frames, tmp_path)
     with pytest.raises(CheckpointError, match="other settings"):
         train_stages([TINY.with_(epochs=2)], lambda *_: pytest.fail("frames are not needed"), tmp_path)
+
+
+def test_a_run_that_is_out_of_time_is_saved_and_ends_like_an_undisturbed_one(frames, finished, tmp_path):
+    pieces = 0
+    while pieces < 50 and not (tmp_path / "weights.safetensors").exists():
+        with suppress(TimeUpError):
+            train(TINY.with_(epochs=1), *frames, tmp_path, accelerator="cpu", progress=False, until=0.0)
+        pieces += 1
+    assert pieces > 1
+    ended, undisturbed = (load_file(folder / "weights.safetensors") for folder in (tmp_path, finished))
+    assert all(torch.equal(tensor, undisturbed[name]) for name, tensor in ended.items())
 
 
 def test_finished_work_is_returned_at_once(frames, finished, monkeypatch):
