@@ -1,4 +1,4 @@
-"""Fit the simulated labellers to paper A's Table 1 and write icsilib/phantoms/annotators.json.
+"""Fit the simulated labellers to paper A's Table 1 and write icsilib/phantoms/people/annotators.json.
 
     python scripts/fit_annotators.py            # fit on FIT_SEEDS, write the file, report held-out seeds
     python scripts/fit_annotators.py --check    # only report, for the file as it is
@@ -22,9 +22,9 @@ from rich.progress import track
 from scipy.optimize import least_squares
 
 from icsilib.files import write_text_atomic
-from icsilib.phantoms.annotators import Hand, Pointing, Population, annotator_team, fitted_population
 from icsilib.phantoms.icsi import Frame
-from icsilib.phantoms.labelling import label_study, study_frames
+from icsilib.phantoms.people.annotators import Hand, Pointing, Population, annotator_team, fitted_population
+from icsilib.phantoms.people.labelling import label_study, study_frames
 from icsilib.stats.agreement import distance_table, iou_table, summary
 from icsilib.study.claims import published
 

@@ -1,6 +1,6 @@
 """Fit the simulated embryologists to paper B's Table 1, and report how well held-out seeds hold it.
 
-    python scripts/fit_embryologists.py            fit, write icsilib/phantoms/embryologists.json, report
+    python scripts/fit_embryologists.py            fit, write icsilib/phantoms/people/embryologists.json, report
     python scripts/fit_embryologists.py --check    report on the committed file without fitting
 
 The fit searches for `fooled` and `loose`, the chance of being fooled by a look-alike and the looseness of the boxes,
@@ -21,7 +21,7 @@ from scipy.optimize import least_squares
 from icsilib.data.annotations import Dataset
 from icsilib.detection.consensus import ALL, readers_against_consensus
 from icsilib.files import write_text_atomic
-from icsilib.phantoms.embryologists import (
+from icsilib.phantoms.people.embryologists import (
     _FITTED,
     Readership,
     fitted_readership,

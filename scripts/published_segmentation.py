@@ -20,13 +20,13 @@ import typer
 
 from icsilib.data.annotations import read_coco, write_coco
 from icsilib.files import sha256_of
-from icsilib.phantoms.annotators import annotator_team
-from icsilib.phantoms.labelled_dataset import label_dataset
+from icsilib.phantoms.people.annotators import annotator_team
+from icsilib.phantoms.people.labelled_dataset import label_dataset
 from icsilib.segmentation import load
-from icsilib.segmentation.dataset import load_frames
-from icsilib.segmentation.evaluation import frame_table, speed
+from icsilib.segmentation.evaluate import frame_table, speed
+from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.settings import stages
-from icsilib.segmentation.training import WEIGHTS, TimeUpError, read_log, train_stages
+from icsilib.segmentation.train import WEIGHTS, TimeUpError, read_log, train_stages
 from icsilib.study.provenance import Results
 from icsilib.study.segmentation_scores import add_scores, add_speed
 

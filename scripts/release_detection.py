@@ -15,13 +15,13 @@ import pandas as pd
 import typer
 
 from icsilib.detection import load
-from icsilib.detection.dataset import images_of
 from icsilib.detection.detector import Detector
-from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.evaluate import coco_evaluation, scores_of
 from icsilib.detection.export import Precision, precisions, with_openvino
+from icsilib.detection.images import images_of
 from icsilib.detection.settings import Settings, stages
 from icsilib.detection.throughput import measure_throughput
-from icsilib.detection.training import best_validation, detect_files
+from icsilib.detection.train import best_validation, detect_files
 from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.study.detection_scores import Evaluated, Tested, add_constants, add_scores

@@ -25,14 +25,14 @@ from icsilib.data.manifest import available, fetch
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.segmentation import Segmenter, load
 from icsilib.segmentation.augmentation import KINDS
-from icsilib.segmentation.closeups import training_closeups
-from icsilib.segmentation.dataset import Frames, load_frames
-from icsilib.segmentation.evaluation import frame_table, model_table, speed
+from icsilib.segmentation.evaluate import frame_table, model_table, speed
 from icsilib.segmentation.export import with_openvino
+from icsilib.segmentation.frames import Frames, load_frames
 from icsilib.segmentation.nested_unet import parameter_count
+from icsilib.segmentation.second_look.closeups import training_closeups
+from icsilib.segmentation.segmenter import REFERENCE, SECOND_LOOK, save_weights
 from icsilib.segmentation.settings import stages
-from icsilib.segmentation.training import WEIGHTS, read_log
-from icsilib.segmentation.weights import REFERENCE, SECOND_LOOK, save_weights
+from icsilib.segmentation.train import WEIGHTS, read_log
 from icsilib.stats.agreement import iou
 from icsilib.study.provenance import ROOT, Results, read_results
 from icsilib.study.segmentation_scores import add_contrasts, add_groups, add_needles, add_scores, add_speed

@@ -2,7 +2,7 @@
 
 import pytest
 
-LONG = ("test_training.py", "test_pages.py", "test_annotators.py", "test_detector.py", "test_bu_bil_chapter.py")
+LONG = ("test_train.py", "test_pages.py", "test_annotators.py", "test_detector.py", "test_bu_bil_chapter.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from browser import Tab, browser, complaints, needs_browser, requested
 
-from icsilib.detection.evaluation import Matched, f_measure, operating_point
+from icsilib.detection.evaluate import Matched, f_measure, operating_point
 from icsilib.detection.workload import workload
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence
 from icsilib.segmentation.losses import euclidean_loss, js_loss

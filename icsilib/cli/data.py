@@ -108,8 +108,8 @@ def convert(
 ) -> None:
     """Read VIA, CVAT, Label Studio, LabelMe, VOC, YOLO or COCO annotations; report what was kept, changed, skipped."""
     from icsilib.data.annotations import AnnotationError, write_coco
-    from icsilib.data.own import grouped_by_folder, with_names_from
-    from icsilib.data.readers import read_annotations
+    from icsilib.labels.own import grouped_by_folder, with_names_from
+    from icsilib.labels.readers import read_annotations
 
     try:
         options = reading_options(label, default_label, images, size, skip_empty)
@@ -162,8 +162,8 @@ def frames(
     every: Annotated[int, typer.Option(min=1, help="Take every n-th frame; paper A took every third.")] = 3,
 ) -> None:
     """Write frames of videos as PNG, upright, to be labelled with any tool."""
-    from icsilib.data.own import write_frames
     from icsilib.data.video import VideoError
+    from icsilib.labels.own import write_frames
 
     stems = [video.stem for video in videos]
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
 
     from icsilib.detection import Detector
-    from icsilib.detection.dataset import LabelledImage
     from icsilib.detection.detector import Detections
+    from icsilib.detection.images import LabelledImage
 
 detect = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper B's detector of sperm.")
 
@@ -41,10 +41,10 @@ def train(
     accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
-    from icsilib.checkpoints import CheckpointError, NonFiniteLossError
-    from icsilib.detection.evaluation import harmonic_mean
+    from icsilib.detection.evaluate import harmonic_mean
     from icsilib.detection.settings import PROFILES, stages
-    from icsilib.detection.training import TrainingError, best_validation, train_stages
+    from icsilib.detection.train import TrainingError, best_validation, train_stages
+    from icsilib.training.checkpoints import CheckpointError, NonFiniteLossError
 
     if profile not in PROFILES or initialisation not in (None, "imagenet", "shipped", "scratch"):
         fail(
@@ -77,14 +77,14 @@ def search(
     also: Also = None,
 ) -> None:
     """Train briefly with each of a few values of what paper B leaves open, and score it on the validation part."""
-    from icsilib.checkpoints import CheckpointError, NonFiniteLossError
     from icsilib.data.annotations import AnnotationError
     from icsilib.detection.search import CANDIDATES, SEARCHED
     from icsilib.detection.search import search as run
     from icsilib.detection.settings import as_record
-    from icsilib.detection.training import TrainingError
+    from icsilib.detection.train import TrainingError
     from icsilib.files import sha256_of
     from icsilib.study.provenance import Results
+    from icsilib.training.checkpoints import CheckpointError, NonFiniteLossError
 
     training = _training_images(data, also)
     collected, rows = Results("detection_search", "search", 0, settings=as_record(SEARCHED)), []
@@ -112,7 +112,7 @@ def evaluate(
     origin: Annotated[str | None, typer.Option(help="What the images are, as --results will say: phantom, …")] = None,
 ) -> None:
     """Print AP at IoU 0.5, AR at 100 detections and the published F1, with 95 % intervals by patient or video."""
-    from icsilib.detection.evaluation import coco_evaluation, scores_of
+    from icsilib.detection.evaluate import coco_evaluation, scores_of
 
     if results is not None and origin is None:
         fail("--results: say with --origin what the images are, such as phantom or the name of your laboratory")
@@ -147,7 +147,7 @@ def _check_grouped(data: Path, ids: set[int]) -> None:
 
 def _intervals(evaluation: "COCOeval", groups: list[str], resamples: int) -> dict[str, str]:
     """The 95 % interval of each published measure as it is printed; there is none of one patient or video alone."""
-    from icsilib.detection.evaluation import interval, resample_groups, scores_of
+    from icsilib.detection.evaluate import interval, resample_groups, scores_of
 
     names = ("ap", "ar", "f1")
     if len(set(groups)) < 2:
@@ -250,7 +250,7 @@ def benchmark(
 
 def _found(detector: "Detector", images: "list[LabelledImage]", batch_size: int) -> "dict[int, Detections]":
     from icsilib.data.annotations import AnnotationError
-    from icsilib.detection.training import detect_files
+    from icsilib.detection.train import detect_files
 
     try:
         return detect_files(detector, images, batch_size)
@@ -267,7 +267,7 @@ def _images(data: Path, part: str) -> "list[LabelledImage]":
     """The labelled images of one part of a data set on disk, or of all of it."""
     from icsilib.data.annotations import AnnotationError
     from icsilib.data.splits import SplitError
-    from icsilib.detection.dataset import images_of
+    from icsilib.detection.images import images_of
 
     try:
         images = images_of(data, part)

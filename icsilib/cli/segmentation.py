@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from icsilib.data.annotations import Dataset
     from icsilib.data.preprocess import Preprocess
     from icsilib.segmentation import Segmenter
-    from icsilib.segmentation.dataset import Frames
-    from icsilib.segmentation.evaluation import Score
+    from icsilib.segmentation.evaluate import Score
+    from icsilib.segmentation.frames import Frames
     from icsilib.segmentation.settings import Settings
     from icsilib.study.provenance import Results
 
@@ -44,9 +44,9 @@ def train(
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU; each takes a batch.")] = 1,
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
-    from icsilib.checkpoints import CheckpointError, NonFiniteLossError
     from icsilib.segmentation import WeightsError
-    from icsilib.segmentation.training import train_stages
+    from icsilib.segmentation.train import train_stages
+    from icsilib.training.checkpoints import CheckpointError, NonFiniteLossError
 
     chosen = _stages(profile)
     if start_from is not None:
@@ -74,8 +74,8 @@ def evaluate(
 ) -> None:
     """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
     from icsilib.files import write_text_atomic
-    from icsilib.segmentation.dataset import describe
-    from icsilib.segmentation.evaluation import model_table, presence_auc, summarise
+    from icsilib.segmentation.evaluate import model_table, presence_auc, summarise
+    from icsilib.segmentation.frames import describe
 
     if results is not None and origin is None:
         fail("--results: say with --origin what the frames are, such as phantom or the name of your laboratory")
@@ -107,7 +107,7 @@ def _write_scores(
     path: Path, segmenter: "Segmenter", table: "pd.DataFrame", data: Path, part: str, origin: str
 ) -> None:
     from icsilib.files import sha256_of
-    from icsilib.segmentation.evaluation import speed
+    from icsilib.segmentation.evaluate import speed
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import add_groups, add_scores, add_speed
 
@@ -132,11 +132,11 @@ def ablate(
     """Train and test every variant of the model's open choices, at the scale of the `ablation` settings."""
     from rich.console import Console
 
-    from icsilib.checkpoints import CheckpointError
     from icsilib.files import sha256_of
     from icsilib.segmentation.experiments import ABLATION, VARIANTS, run_ablation
     from icsilib.segmentation.settings import as_record
     from icsilib.study.provenance import Results
+    from icsilib.training.checkpoints import CheckpointError
 
     parts = {
         limit: {
@@ -167,12 +167,12 @@ def repeat(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings, with seeds 0, 1, …")] = 3,
 ) -> None:
     """Train one profile with several seeds on the same data, and score every one on the test videos."""
-    from icsilib.checkpoints import CheckpointError
     from icsilib.files import sha256_of
-    from icsilib.segmentation.evaluation import frame_table
-    from icsilib.segmentation.training import read_log, train_stages
+    from icsilib.segmentation.evaluate import frame_table
+    from icsilib.segmentation.train import read_log, train_stages
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import add_scores
+    from icsilib.training.checkpoints import CheckpointError
 
     chosen = _stages(profile)
     test = _frames(data, chosen[-1].preprocess, "test")
@@ -291,7 +291,7 @@ def benchmark(
     import torch
 
     from icsilib.segmentation import Segmenter
-    from icsilib.segmentation.evaluation import speed
+    from icsilib.segmentation.evaluate import speed
     from icsilib.study.provenance import hardware
 
     if profile is None:
@@ -326,7 +326,7 @@ def _means(results: "Results", prefix: str) -> str:
 def _frames(data: Path, preprocess: "Preprocess", part: str, **how: Any) -> "Frames":
     from icsilib.data.annotations import AnnotationError
     from icsilib.data.splits import PARTS, SplitError
-    from icsilib.segmentation.dataset import load_frames
+    from icsilib.segmentation.frames import load_frames
 
     if part not in (*PARTS, "all"):
         fail(f"part {part!r}: choose {', '.join(PARTS)}, all")

@@ -1,7 +1,7 @@
 """Paper B's augmentation: images are cropped, padded, flipped horizontally and jittered, then resampled.
 
 Crop and pad are one act here: a rectangle of random size and place is cut, and where it reaches beyond the image it
-repeats the border. Scaling to [0, 1] comes last, where the network takes the image (`icsilib.detection.training`).
+repeats the border. Scaling to [0, 1] comes last, where the network takes the image (`icsilib.detection.train`).
 """
 
 import os

@@ -26,9 +26,9 @@ from scipy.sparse.csgraph import connected_components
 
 from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, box_annotation
 from icsilib.detection.boxes import box_iou
-from icsilib.detection.dataset import LabelledImage
 from icsilib.detection.detector import Detections
-from icsilib.detection.evaluation import coco_evaluation, harmonic_mean, matched_detections, operating_point, scores_of
+from icsilib.detection.evaluate import coco_evaluation, harmonic_mean, matched_detections, operating_point, scores_of
+from icsilib.detection.images import LabelledImage
 from icsilib.detection.readings import Boxes, Readings, readings
 
 ALL, OTHERS = "consensus of all", "consensus of the others"

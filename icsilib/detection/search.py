@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from icsilib.detection.dataset import LabelledImage
+from icsilib.detection.images import LabelledImage
 from icsilib.detection.settings import PROFILES, Settings
-from icsilib.detection.training import train
+from icsilib.detection.train import train
 
 # The first steps of the reference run, long enough to tell candidates apart.
 SEARCHED = PROFILES["standard-crowd"].with_(steps=200, validate_every=200, warm_up=50)

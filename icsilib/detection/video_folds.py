@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from icsilib.checkpoints import differences
 from icsilib.data.annotations import Dataset
 from icsilib.data.splits import Split
-from icsilib.detection.dataset import digest_of, labelled_images
 from icsilib.detection.detector import Detector
-from icsilib.detection.evaluation import coco_evaluation, scores_of
+from icsilib.detection.evaluate import coco_evaluation, scores_of
 from icsilib.detection.export import with_openvino
+from icsilib.detection.images import digest_of, labelled_images
 from icsilib.detection.settings import Settings, as_record
-from icsilib.detection.training import detect_files, train
+from icsilib.detection.train import detect_files, train
 from icsilib.detection.weights import load_weights
 from icsilib.files import write_text_atomic
+from icsilib.training.checkpoints import differences
 
 VALIDATION_STRIDE = 8  # every so many frames of the validation video: its neighbours hardly differ
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.detection.dataset import LabelledImage
 from icsilib.detection.detector import Detections
+from icsilib.detection.images import LabelledImage
 
 
 class Workload(NamedTuple):

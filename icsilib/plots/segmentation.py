@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
-from icsilib.segmentation.closeups import closeup_of_cell, closeup_of_tip
+from icsilib.segmentation.second_look.closeups import closeup_of_cell, closeup_of_tip
 
 if TYPE_CHECKING:
     from icsilib.segmentation import Prediction, Segmenter

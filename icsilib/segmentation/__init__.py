@@ -6,6 +6,6 @@ model = segmentation.load()
 prediction = model.predict(photograph)  # masks, tip and confidence in the photograph's own pixels
 """
 
-from icsilib.segmentation.weights import Prediction, Segmenter, WeightsError, load
+from icsilib.segmentation.segmenter import Prediction, Segmenter, WeightsError, load
 
 __all__ = ["Prediction", "Segmenter", "WeightsError", "load"]

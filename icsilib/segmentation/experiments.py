@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from icsilib.segmentation.dataset import Frames
 from icsilib.segmentation.dsnt import dsnt, spatial_softmax
-from icsilib.segmentation.evaluation import frame_table, summarise
+from icsilib.segmentation.evaluate import frame_table, summarise
+from icsilib.segmentation.frames import Frames
 from icsilib.segmentation.losses import euclidean_loss, js_loss
+from icsilib.segmentation.segmenter import load
 from icsilib.segmentation.settings import Settings
-from icsilib.segmentation.training import train
-from icsilib.segmentation.weights import load
+from icsilib.segmentation.train import train
 
 
 def fit_heatmap(

@@ -11,7 +11,7 @@ from torch import Tensor
 from icsilib.files import atomic_path
 from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.nested_unet import NestedUNet, Output
-from icsilib.segmentation.weights import Segmenter
+from icsilib.segmentation.segmenter import Segmenter
 
 
 def with_openvino(segmenter: Segmenter, precision: str = "f32") -> Segmenter:

@@ -17,7 +17,7 @@ from icsilib.data.annotations import (
 )
 from icsilib.data.images import read_grey
 from icsilib.data.video import read_frames
-from icsilib.segmentation.weights import Prediction
+from icsilib.segmentation.segmenter import Prediction
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".wmv", ".mpg", ".mpeg", ".webm")
 

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from icsilib.detection.dataset import LabelledImage
 from icsilib.detection.detector import Detections
-from icsilib.detection.evaluation import (
+from icsilib.detection.evaluate import (
     IOUS,
     RECALLS,
     OperatingPoint,
@@ -22,6 +21,7 @@ from icsilib.detection.evaluation import (
     resample_groups,
     scores_of,
 )
+from icsilib.detection.images import LabelledImage
 from icsilib.study.provenance import Results
 
 RESAMPLES = 1000

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icsilib.phantoms.annotators import annotator_team
-from icsilib.phantoms.labelling import label_study, study_frames
+from icsilib.phantoms.people.annotators import annotator_team
+from icsilib.phantoms.people.labelling import label_study, study_frames
 from icsilib.segmentation import Segmenter
 from icsilib.stats.agreement import INTER, INTRA, distance_table, iou_table
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from icsilib import detection, segmentation
 from icsilib.detection.weights import SHIPPED
-from icsilib.segmentation.weights import REFERENCE
+from icsilib.segmentation.segmenter import REFERENCE
 
 
 def segmentation_model(out: Path | str, weights: Path | str = "") -> tuple[segmentation.Segmenter, str]:

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from icsilib.data import bu_bil
 from icsilib.data.manifest import fetch
-from icsilib.phantoms.annotators import annotator_team, fitted_population
-from icsilib.phantoms.labelling import label_study, study_frames
+from icsilib.phantoms.people.annotators import annotator_team, fitted_population
+from icsilib.phantoms.people.labelling import label_study, study_frames
 from icsilib.stats.agreement import INTRA, distance_table, iou_table
 from icsilib.stats.coverage import TipDesign
 
 _ABOUT_SIMULATED = """
-**These data are simulated.** Five simulated people (`icsilib.phantoms.annotators`) labelled 14 frames of 14 rendered
-ICSI procedures (`icsilib.phantoms.icsi`, 512 × 512 px) five times each: oolemma, suction pipette, needle tip. How they
-err was *fitted* to the paper's Table 1, so that this chapter can show what such a table hides. That their table looks
-like the paper's is therefore no finding about people; what the analysis does with it is the subject.
+**These data are simulated.** Five simulated people (`icsilib.phantoms.people.annotators`) labelled 14 frames of 14
+rendered ICSI procedures (`icsilib.phantoms.icsi`, 512 × 512 px) five times each: oolemma, suction pipette, needle tip.
+How they err was *fitted* to the paper's Table 1, so that this chapter can show what such a table hides. That their
+table looks like the paper's is therefore no finding about people; what the analysis does with it is the subject.
 """
 _ABOUT_BU_BIL = """
 **These are real labels of real people**, but not of oocytes: BU-BIL set 1, 35 phase-contrast photographs of rat

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from icsilib.phantoms.icsi_dataset import bright_needles, tip_contrasts
-from icsilib.segmentation.evaluation import Score, Speed, by_contrast, by_group, presence_auc, summarise
+from icsilib.segmentation.evaluate import Score, Speed, by_contrast, by_group, presence_auc, summarise
 from icsilib.study.provenance import Results
 
 NAMES = {"oolemma.iou": "iou_oolemma", "pipette.iou": "iou_pipette", "tip": "tip_px", "tip.um": "tip_um"}

@@ -3,7 +3,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from test_training import SMALL, write_images
+from test_train import SMALL, write_images
 from typer.testing import CliRunner
 
 from icsilib.cli import app
@@ -55,7 +55,7 @@ def test_evaluation_writes_its_scores(trained, monkeypatch):
     def perfect(detector, images, batch_size):
         return {one.id: Detections(one.boxes, np.ones(len(one.boxes))) for one in images}
 
-    monkeypatch.setattr("icsilib.detection.training.detect_files", perfect)
+    monkeypatch.setattr("icsilib.detection.train.detect_files", perfect)
     weights = trained / "run" / "best.safetensors"
     result = run("evaluate", trained, "--weights", weights, "--results", out, "--origin", "our laboratory")
     assert result.exit_code == 0, result.output

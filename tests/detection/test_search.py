@@ -1,4 +1,4 @@
-from test_training import SMALL, write_images
+from test_train import SMALL, write_images
 
 from icsilib.detection.search import CANDIDATES, SEARCHED, search
 from icsilib.detection.settings import PROFILES, Settings, as_record, from_record

@@ -1,8 +1,8 @@
 import torch
-from test_training import SMALL, write_images
+from test_train import SMALL, write_images
 
 from icsilib.detection.settings import PROFILES, stages
-from icsilib.detection.training import train, train_stages
+from icsilib.detection.train import train, train_stages
 from icsilib.detection.weights import load_weights
 
 FIRST = SMALL.with_(profile="first", steps=2, validate_every=2)

@@ -4,7 +4,7 @@ import pytest
 from icsilib.data.annotations import read_coco
 from icsilib.data.images import read_rgb
 from icsilib.data.splits import PARTS, read_split
-from icsilib.detection.dataset import images_of
+from icsilib.detection.images import images_of
 from icsilib.phantoms.biopsy import PATIENTS, PHENOTYPES, SIZES, BiopsyRanges, biopsy_image, render
 from icsilib.phantoms.biopsy.shapes import draw_sperm
 from icsilib.phantoms.biopsy_dataset import (

@@ -10,11 +10,11 @@ from icsilib.data.annotations import NEEDLE, read_coco
 from icsilib.data.preprocess import Preprocess
 from icsilib.data.video import write_mp4
 from icsilib.segmentation import experiments, settings
-from icsilib.segmentation.dataset import load_frames
+from icsilib.segmentation.frames import load_frames
 from icsilib.study.provenance import read_results
 
 from .drawn import write_drawn_dataset
-from .test_training import TINY
+from .test_train import TINY
 
 SMALL = TINY.with_(epochs=2)
 
@@ -92,7 +92,7 @@ def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):
     assert result.exit_code == 0, result.output
     once = run("evaluate", trained, "--weights", weights)
     with pytest.MonkeyPatch.context() as patch:  # drawn frames are coarser than any outline that counts
-        patch.setattr("icsilib.segmentation.joining.FINE", 0.1)
+        patch.setattr("icsilib.segmentation.second_look.joining.FINE", 0.1)
         look_again = ("--closeups", closeups, "--results", tmp_path / "r.json", "--origin", "drawn")
         twice = run("evaluate", trained, "--weights", weights, *look_again)
     assert twice.exit_code == 0, twice.output

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from icsilib.segmentation.export import with_openvino, write_onnx
+from icsilib.segmentation.segmenter import Segmenter
 from icsilib.segmentation.settings import Settings
-from icsilib.segmentation.weights import Segmenter
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 from icsilib.data.annotations import NEEDLE, OOLEMMA, SUCTION_PIPETTE, AnnotationError, mask_of, tip_of
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.data.video import write_mp4
-from icsilib.segmentation.joining import Look
 from icsilib.segmentation.records import annotations_of, read_source
-from icsilib.segmentation.weights import Prediction
+from icsilib.segmentation.second_look.joining import Look
+from icsilib.segmentation.segmenter import Prediction
 
 
 def prediction(confidence=0.8):

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icsilib.detection.dataset import LabelledImage
 from icsilib.detection.detector import Detections
+from icsilib.detection.images import LabelledImage
 from icsilib.study import detection_scores
 from icsilib.study.provenance import Results
 

@@ -4,7 +4,7 @@ import pytest
 
 from icsilib.data.annotations import NEEDLE, read_coco
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
-from icsilib.segmentation.evaluation import Speed
+from icsilib.segmentation.evaluate import Speed
 from icsilib.study.provenance import Results
 from icsilib.study.segmentation_scores import add_contrasts, add_needles, add_scores, add_speed
 

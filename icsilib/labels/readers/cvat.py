@@ -1,0 +1,190 @@
+"""CVAT 1.1 XML, for images and for videos. Its coordinates are continuous image coordinates already.
+
+A project's file holds several tasks, which may call their images and frames by the same names and numbers. Names that
+several of its tasks have are therefore given with the task's name as their folder.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from icsilib.data.annotations import AnnotationError
+from icsilib.labels.readers.masks import Mask, from_cvat
+from icsilib.labels.readers.outlines import ellipse, turned_box
+from icsilib.labels.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
+from icsilib.labels.readers.sources import parse_xml
+from icsilib.labels.readers.values import number, pixels, text
+
+SHAPES = ("box", "polygon", "points", "ellipse", "polyline", "mask", "cuboid", "skeleton")
+TASKS = ("meta/task", "meta/job", "meta/project")
+MOST_FRAMES = 1_000_000  # a longer video is a fault of the file
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Records of one XML file; a video's tracks give one record a frame in which they are shown."""
+    root = parse_xml(path)
+    if root.tag != "annotations":
+        raise AnnotationError(
+            f"{path}: root element is {root.tag!r}, not 'annotations'; export as 'CVAT for images 1.1'"
+        )
+    tasks = _tasks(root)
+    images = list(root.iter("image"))
+    shared = _shared(images)
+    for index, image in enumerate(images):
+        name = text(image.get("name")) or ""
+        task = tasks.get(image.get("task_id") or "", tasks[""])
+        key, place = f"image {image.get('task_id')} {name}", task.folder if name in shared else ""
+        size = pixels(image.get("width")), pixels(image.get("height"))
+        about = {"video_id": task.video} if task.element.findtext("mode") == "interpolation" and task.video else {}
+        yield Picture(key, f"{place}/{name}" if place else name, *size, about, beside=place)
+        for number_in_image, element in enumerate(_shapes(image), start=1):
+            yield attempt(
+                f"image {index} ({name}) {element.tag} {number_in_image}", _shape, key, element, element, task.who
+            )
+        for element in image.iter("tag"):
+            yield Skipped(f"image {index} ({name}) tag {element.get('label')}", "tag of a whole image")
+    if not images or root.find(".//track") is not None:  # an export for images lists a video's frames as images
+        yield from _videos(path, root, tasks)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the file says of one task."""
+
+    id: str  # "" where the file is of one task or job
+    element: ElementTree.Element
+    folder: str  # its name, to tell its images from another task's
+    video: str
+    who: str | None  # its assignee
+
+
+def _tasks(root: ElementTree.Element) -> dict[str, Task]:
+    """A project's tasks by id, and under "" the task, job or project as a whole."""
+    whole = next((found for name in TASKS if (found := root.find(name)) is not None), root)
+    who = next((name for task in TASKS if (name := text(root.findtext(f"{task}/assignee/username")))), None)
+    source = text(root.findtext("meta/source"))
+    tasks = {"": Task("", whole, "", source or text(whole.findtext("source")) or _name(whole), who)}
+    for each in root.iterfind("meta/project/tasks/task"):
+        id, name = text(each.findtext("id")) or "", re.sub(r"[\\/:]", "_", _name(each))
+        alike = sum(_name(other) == _name(each) for other in root.iterfind("meta/project/tasks/task"))
+        own = text(each.findtext("assignee/username")) or who
+        folder = name if alike == 1 and name else f"{name}_{id}"
+        tasks[id] = Task(id, each, folder, text(each.findtext("source")) or folder, own)
+    return tasks
+
+
+def _name(task: ElementTree.Element) -> str:
+    return text(task.findtext("name")) or ""
+
+
+def _shared(images: list[ElementTree.Element]) -> set[str]:
+    """Names that images of several tasks have."""
+    found = {(text(image.get("name")) or "", image.get("task_id")) for image in images}
+    return {name for name, count in Counter(name for name, _ in found).items() if count > 1}
+
+
+def _videos(path: Path, root: ElementTree.Element, tasks: dict[str, Task]) -> Iterator[Record]:
+    """The frames and tracks of every task; those of a task that is not described belong to the file as a whole."""
+    by_task: dict[str, list[ElementTree.Element]] = {id: [] for id in tasks}
+    for track in root.iter("track"):
+        id = track.get("task_id") or ""
+        by_task[id if id in tasks else ""].append(track)
+    described = [id for id, tracks in by_task.items() if tracks or tasks[id].element.find("original_size") is not None]
+    for id in described:
+        yield from _video(path, tasks[id], by_task[id], f"{tasks[id].folder}/" if id and len(described) > 1 else "")
+
+
+def _video(path: Path, task: Task, tracks: list[ElementTree.Element], folder: str) -> Iterator[Record]:
+    """Every frame of the task's video as an image, labelled or not, and the tracks' shapes."""
+    width, height = (pixels(task.element.findtext(f"original_size/{name}")) for name in ("width", "height"))
+    shapes = [(track, element) for track in tracks for element in _shapes(track)]
+    frames = {_frame(element) for _, element in shapes} - {None}
+    for frame in sorted(frames.union(_all_frames(path, task.element)), key=int):  # type: ignore[arg-type]
+        about = {"video_id": task.video or path.stem, "frame_index": frame}
+        name = f"{folder}frame_{frame:06d}.png"
+        yield Picture(f"frame {task.id} {frame}", name, width, height, about, beside=folder)
+    for track, element in shapes:
+        where = f"{folder}track {track.get('id')} frame {element.get('frame')}"
+        if element.get("outside") == "1":
+            yield Skipped(where, "outside: the object is not shown in this frame")
+        elif _frame(element) is None:
+            yield Skipped(where, "frame is not a number")
+        else:
+            yield attempt(where, _shape, f"frame {task.id} {_frame(element)}", element, track, task.who)
+
+
+def _all_frames(path: Path, task: ElementTree.Element) -> range:
+    """Frame numbers of the task, from its first and last frame and its step."""
+    first, last = (pixels(task.findtext(name)) or 0 for name in ("start_frame", "stop_frame"))
+    step = re.search(r"step\s*=\s*(\d{1,6})", task.findtext("frame_filter") or "")
+    if task.find("stop_frame") is None:
+        last = first + (pixels(task.findtext("size")) or 0) - 1
+    if last - first > MOST_FRAMES:
+        raise AnnotationError(f"{path}: says that it has {last - first} frames; correct start_frame and stop_frame")
+    return range(first, last + 1, max(1, int(step[1])) if step else 1)
+
+
+def _frame(element: ElementTree.Element) -> int | None:
+    value = element.get("frame", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def _shapes(parent: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    return (element for element in parent if element.tag in SHAPES)
+
+
+def _shape(
+    where: str, picture: str, element: ElementTree.Element, owner: ElementTree.Element, who: str | None
+) -> Shape:
+    about: dict[str, Any] = {"annotator": who} if who else {}
+    attributes = {text(each.get("name")) or "": text(each.text) for each in element.iter("attribute")}
+    attributes |= {name: element.get(name) for name in ("occluded", "keyframe") if element.get(name)}
+    if owner.tag == "track" and owner.get("id"):
+        attributes["track_id"] = owner.get("id")
+    if attributes:
+        about["attributes"] = attributes
+    if element.tag == "mask":
+        corner, patch = _patch(element)
+        return Shape(where, picture, "mask", corner, text(owner.get("label")), about, patch=patch)
+    kind, points = _outline(element)
+    return Shape(where, picture, kind, points, text(owner.get("label")), about)  # type: ignore[arg-type]
+
+
+def _patch(element: ElementTree.Element) -> tuple[Points, Mask]:
+    """Left upper corner (1, 2) and pixels of a painted mask."""
+    width, height = pixels(element.get("width")), pixels(element.get("height"))
+    if not width or not height:
+        raise Unusable("mask without a size")
+    corner = np.array([[number(element.get("left"), "left"), number(element.get("top"), "top")]])
+    return corner, from_cvat(element.get("rle") or "", width, height)
+
+
+def _outline(element: ElementTree.Element) -> tuple[str, Points]:
+    """Kind and points of one element."""
+
+    def values(*names: str) -> list[float]:
+        return [number(element.get(name), name) for name in names]
+
+    degrees = number(element.get("rotation") or 0, "rotation")
+    if element.tag == "box":
+        x0, y0, x1, y1 = values("xtl", "ytl", "xbr", "ybr")
+        corners = turned_box(x0, y0, x1 - x0, y1 - y0, degrees)
+        return "box" if len(corners) == 2 else "polygon", corners
+    if element.tag == "ellipse":
+        cx, cy, rx, ry = values("cx", "cy", "rx", "ry")
+        return "polygon", ellipse(cx, cy, rx, ry, np.deg2rad(degrees))
+    if element.tag in ("polygon", "points"):
+        pairs = [pair.split(",") for pair in (element.get("points") or "").split(";")]
+        if any(len(pair) != 2 for pair in pairs):
+            raise Unusable("point is not a pair")
+        points = np.array([[number(x, "x"), number(y, "y")] for x, y in pairs])
+        if element.tag == "points" and len(points) > 1:
+            raise Unusable("several points in one shape")
+        return ("point" if element.tag == "points" else "polygon"), points
+    raise Unusable(f"shape {element.tag!r} is not supported")

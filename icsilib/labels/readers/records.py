@@ -1,0 +1,94 @@
+"""What every reader yields: pictures, shapes in pixels, and records it could not use, with the reason.
+
+A reader turns one file format into these; `icsilib.labels.readers.assemble` turns them into a `Dataset`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+Points = NDArray[np.float64]  # (N, 2), x then y, pixels, continuous image coordinates
+
+
+class Unusable(ValueError):
+    """Why one record cannot be used, in a few words that serve as a heading in the report."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a file of annotations may not say itself. Label names are compared without regard to case."""
+
+    labels: Mapping[str, str | None] | None = None  # the file's label → category; None leaves that label out
+    default_label: str | None = None  # for shapes that carry no label
+    images: Path | None = None  # folder of the images, to learn their sizes; default: beside the annotations
+    size: tuple[int, int] | None = None  # (width, height) in px of images whose size is found nowhere
+    annotator: str | None = None  # who drew the shapes that name nobody
+    round: int | None = None  # the labelling round of shapes that name none
+    skip_empty: bool = False  # leave out images without objects, unless the file says that somebody looked at them
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of the file, annotated or not. `key` is what its shapes call it."""
+
+    key: str
+    name: str  # file name, relative to the folder of images
+    width: int | None = None
+    height: int | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    beside: str = ""  # folder in which it is said to lie, or in which its own annotation file lies
+    seen: bool = False  # the file says that somebody labelled it, so that without objects it is empty
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One labelled object: a box by two opposite corners (2, 2), a polygon (N, 2), a point (1, 2) or a mask.
+
+    A mask has either run lengths of the whole image, or a patch whose left upper corner `points` (1, 2) names.
+    """
+
+    where: str  # the record, as the report names it
+    picture: str
+    kind: Literal["box", "polygon", "point", "mask"]
+    points: Points
+    label: str | None
+    about: dict[str, Any] = field(default_factory=dict)  # further fields of the annotation, such as annotator
+    rings: tuple[Points, ...] = ()  # a polygon's further parts
+    visibility: int = 2  # of a point: 0 absent, 1 hidden, 2 visible
+    relative: bool = False  # points are fractions of the image's width and height
+    runs: dict[str, Any] | None = None  # of a mask: COCO run lengths
+    patch: NDArray[np.bool_] | None = None  # of a mask: its pixels (H, W)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One record (or, with `picture`, one image) left out."""
+
+    where: str
+    reason: str
+    picture: bool = False
+    of: str = ""  # key of the image that loses this object
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Something that was repaired; it counts neither as kept nor as skipped."""
+
+    where: str
+    what: str
+
+
+Record = Picture | Shape | Skipped | Changed
+
+
+def attempt(where: str, build: Callable[..., Shape], picture: str, *values: Any) -> Shape | Skipped:
+    """`build(where, picture, *values)`, or the counted skip when a value of the record is unusable."""
+    try:
+        return build(where, picture, *values)
+    except Unusable as error:
+        return Skipped(where, str(error), of=picture)

@@ -1,0 +1,90 @@
+"""Pascal VOC XML, one file an image. Its pixels are counted from 1 and its boxes include both ends.
+
+A box from xmin to xmax therefore spans the continuous coordinates xmin − 1 to xmax:
+
+    pixel      1     2     3            xmin = 2, xmax = 3 covers
+            |--.--|--.--|--.--|         x = 1 to x = 3
+    x       0     1     2     3
+
+Some tools count from 0 nonetheless and write the continuous coordinates themselves. Files that hold an xmin or ymin
+of 0, or a fraction of a pixel as CVAT writes it, are read so; others of theirs cannot be told from VOC, and come out a
+pixel larger at the left and the top.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PureWindowsPath
+from typing import Literal
+from xml.etree import ElementTree
+
+from icsilib.labels.readers.outlines import turned_box
+from icsilib.labels.readers.records import IMAGE_SUFFIXES, Changed, Picture, Record, Shape, Skipped, attempt
+from icsilib.labels.readers.sources import parse_xml
+from icsilib.labels.readers.values import number, pixels, text
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+OURS = "icsilib"  # named as the source of what `write_voc` writes: VOC with fractions of pixels
+_FRACTION = re.compile(r"\d+\.\d*[1-9]\d*")
+FLAGS = ("pose", "truncated", "difficult", "occluded")
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Records of one XML file, or of every `*.xml` below a folder."""
+    roots = {file: parse_xml(file) for file in (sorted(path.rglob("*.xml")) if path.is_dir() else [path])}
+    reasons = (reason for root in roots.values() if (reason := _counts_from_zero(root)))
+    if reason := next(reasons, ""):
+        yield Changed(path.name, f"read as counted from 0, since {reason}; VOC counts pixels from 1")
+    first = 0 if reason else 1
+    for file, root in roots.items():
+        if root.tag != "annotation":
+            yield Skipped(file.name, f"root element is {root.tag!r}, not 'annotation'", picture=True)
+            continue
+        key = str(file)
+        size = (pixels(root.findtext("size/width")), pixels(root.findtext("size/height")))
+        folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
+        yield Picture(key, image_name(root, file.stem), *size, beside=folder, seen=True)
+        for index, element in enumerate(root.iter("object"), start=1):
+            yield attempt(f"{file.name} object {index}", _shape, key, element, first)
+
+
+def image_name(root: ElementTree.Element, stem: str) -> str:
+    """Name of the image: of the `filename` and `path` written in the file, the one of the file's own stem.
+
+    Both are often wrong, since people rename files after labelling and some tools write the XML's own name.
+    """
+    written = [PureWindowsPath(root.findtext(tag) or "") for tag in ("path", "filename")]
+    images = [path for path in written if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        return f"{stem}.png"
+    chosen = next((path for path in images if path.stem == stem), images[-1])
+    return chosen.name if chosen.anchor else chosen.as_posix()  # an absolute path is the labeller's machine
+
+
+def _counts_from_zero(root: ElementTree.Element) -> str:
+    """What shows that the file does not count pixels from 1; "" where nothing does."""
+    if root.findtext("source/database") == OURS:
+        return ""
+    corners = [(name, (corner.text or "").strip()) for name in CORNERS for corner in root.iterfind(f".//bndbox/{name}")]
+    if any(value in ("0", "0.0") for name, value in corners if name in ("xmin", "ymin")):
+        return "an xmin or ymin is 0"
+    return "corners are fractions of a pixel" if any(map(_FRACTION.fullmatch, (v for _, v in corners))) else ""
+
+
+def _shape(where: str, picture: str, element: ElementTree.Element, first: int) -> Shape:
+    xmin, ymin, xmax, ymax = (number(element.findtext(f"bndbox/{name}"), name) for name in CORNERS)
+    if xmax < xmin - first:  # drawn from right to left; counted from 1, a box of less than a pixel may have xmax < xmin
+        xmin, xmax = xmax, xmin
+    if ymax < ymin - first:
+        ymin, ymax = ymax, ymin
+    degrees = number(_attribute(element, "rotation") or 0, "rotation")  # CVAT writes the box as it was before
+    corners = turned_box(xmin - first, ymin - first, xmax - xmin + first, ymax - ymin + first, degrees)
+    flags = {name: value for name in FLAGS if (value := text(element.findtext(name)))}
+    about = {"attributes": flags} if flags else {}
+    kind: Literal["box", "polygon"] = "box" if len(corners) == 2 else "polygon"
+    return Shape(where, picture, kind, corners, text(element.findtext("name")), about)
+
+
+def _attribute(element: ElementTree.Element, name: str) -> str | None:
+    """Value of an object's own attribute, as CVAT writes them."""
+    found = (each for each in element.iterfind("attributes/attribute") if text(each.findtext("name")) == name)
+    return next((text(each.findtext("value")) for each in found), None)

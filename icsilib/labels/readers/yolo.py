@@ -1,0 +1,150 @@
+"""YOLO text files, one an image: `class cx cy w h` or `class x1 y1 x2 y2 …`, as fractions of the image.
+
+The files know neither the images' names nor their sizes, so the images must be there (or a size be given). Class
+names come from `data.yaml` or `classes.txt`; without them a label is the class's number.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from icsilib.data.annotations import AnnotationError
+from icsilib.labels.readers.outlines import box
+from icsilib.labels.readers.places import UPLOADED
+from icsilib.labels.readers.records import (
+    IMAGE_SUFFIXES,
+    Changed,
+    Options,
+    Picture,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+)
+from icsilib.labels.readers.sources import read_text
+from icsilib.labels.readers.values import number, text
+
+NOT_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "requirements.txt"}
+
+
+def read(path: Path, options: Options) -> Iterator[Record]:
+    """Records of a data set's folder, or of one text file. An image without a text file is an image without objects."""
+    root = path.parent if path.is_file() or path.name == "labels" else path
+    names = _class_names(root, root.parent)
+    images = options.images or root
+    found: dict[str, Path] = {}
+    for file in sorted(images.rglob("*")):
+        if file.suffix.lower() in IMAGE_SUFFIXES and found.setdefault(stem := _stem(file, images), file) != file:
+            yield Skipped(file.name, "another image has its name but for the suffix", picture=True)
+    files = [path] if path.is_file() else sorted(root.rglob("*.txt"))
+    labels: dict[str, Path] = {}
+    for file in files:
+        if not _is_about(file) and labels.setdefault(_labelled_stem(file, root, found), file) != file:
+            yield Skipped(file.name, "another file holds the labels of its image", picture=True)
+    for old, new in _elsewhere(labels, found).items():
+        labels[new] = labels.pop(old)
+        yield Changed(labels[new].name, "its image lies in another folder and was found by its name")
+    if path.is_file():
+        found = {stem: image for stem, image in found.items() if stem in labels}
+    for stem in _in_doubt(labels, found):
+        yield Skipped(found.pop(stem).name, "text files of its name are in other folders", picture=True)
+    for stem in sorted(labels.keys() | found.keys()):
+        image = found.get(stem)
+        name = image.relative_to(images).as_posix() if image else f"{stem}.png"
+        yield Picture(stem, name, seen=stem in labels)
+        lines = read_text(labels[stem]).split("\n") if stem in labels else []
+        for index, line in enumerate(lines, start=1):
+            if line.strip():
+                yield attempt(f"{labels[stem].name} line {index}", _shape, stem, line.split(), names)
+
+
+def _stem(file: Path, root: Path) -> str:
+    """What a text file and its image have in common: `labels/train/a.txt` and `images/train/a.png` are train/a."""
+    parts = [part for part in file.relative_to(root).with_suffix("").parts if part not in ("labels", "images")]
+    return "/".join(parts)
+
+
+def _elsewhere(labels: Mapping[str, Path], found: Mapping[str, Path]) -> dict[str, str]:
+    """Stems of text files without an image → that of the one image of their bare name, where no other has that name.
+
+    CVAT writes `obj_train_data/a.txt` for a task's a.png, whose folder may be another or none.
+    """
+    images, texts = (_by_bare(stems) for stems in (found, labels))
+    return {
+        stems[0]: images[bare][0]
+        for bare, stems in texts.items()
+        if len(stems) == len(images.get(bare, [])) == 1 and stems[0] not in found
+    }
+
+
+def _in_doubt(labels: Mapping[str, Path], found: Mapping[str, Path]) -> list[str]:
+    """Images without a text file of their own that one without an image may be about."""
+    lost = _by_bare(labels.keys() - found.keys())
+    return [stem for bare, stems in _by_bare(found.keys() - labels.keys()).items() if bare in lost for stem in stems]
+
+
+def _by_bare(stems: Iterable[str]) -> dict[str, list[str]]:
+    """Stems by their bare name, without the mark of an upload."""
+    found: dict[str, list[str]] = {}
+    for stem in stems:
+        found.setdefault(UPLOADED.sub("", stem.rpartition("/")[2]), []).append(stem)
+    return found
+
+
+def _labelled_stem(file: Path, root: Path, found: Mapping[str, Path]) -> str:
+    """The stem of a text file, or that of the image which Label Studio renamed on upload."""
+    stem = _stem(file, root)
+    folder, slash, bare = stem.rpartition("/")
+    plain = folder + slash + UPLOADED.sub("", bare)
+    return plain if stem not in found and plain in found else stem
+
+
+def _is_about(file: Path) -> bool:
+    """Whether a text file is about the data set as a whole, such as Roboflow's README.dataset.txt."""
+    return file.name.lower() in NOT_LABELS or file.name.lower().startswith("readme")
+
+
+def _class_names(*folders: Path) -> Mapping[int, str]:
+    """Names of the classes by number, from the first file that has them."""
+    for folder in folders:
+        for name in ("classes.txt", "obj.names"):
+            if (folder / name).is_file():
+                return dict(enumerate(line.strip() for line in read_text(folder / name).strip().split("\n")))
+        for name in ("data.yaml", "dataset.yaml", "data.yml"):
+            if (folder / name).is_file():
+                return _names_in(folder / name)
+    return {}
+
+
+def _names_in(path: Path) -> Mapping[int, str]:
+    try:
+        content = yaml.safe_load(read_text(path))
+        names = content["names"]
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        found = {int(number): str(name) for number, name in pairs}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
+        raise AnnotationError(f"{path}: has no list of class names under 'names'; add it") from None
+    if content.get("kpt_shape"):  # a line of key points looks like a polygon
+        raise AnnotationError(f"{path}: is of key points (kpt_shape), which are not read; export them as COCO JSON")
+    return found
+
+
+def _shape(where: str, picture: str, words: list[str], names: Mapping[int, str]) -> Shape:
+    values = [number(word, f"value {index}") for index, word in enumerate(words)]
+    if values[0] != int(values[0]) or values[0] < 0:
+        raise Unusable("class is not a whole number")
+    label = names.get(int(values[0])) or text(int(values[0]))
+    if len(values) in (5, 6):  # a sixth value is a detector's confidence
+        cx, cy, width, height = values[1:5]
+        if width < 0 or height < 0:
+            raise Unusable("negative size")
+        about = {"score": values[5]} if len(values) == 6 else {}
+        corners = box(cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+        return Shape(where, picture, "box", corners, label, about, relative=True)
+    if len(values) >= 7 and len(values) % 2 == 1:
+        points = np.array(values[1:]).reshape(-1, 2)
+        return Shape(where, picture, "polygon", points, label, relative=True)
+    raise Unusable(f"{len(values)} values are neither a box nor a polygon")

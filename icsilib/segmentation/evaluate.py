@@ -1,0 +1,258 @@
+"""Scores of a model against the truth of paper A, §3.2: IoU of both classes, and the needle tip's error.
+
+Everything is measured per frame on the square of 512 px on which the paper's figures are understood, whatever the
+size of the model's input: probabilities are brought to 512 px by bilinear interpolation, truth is rasterised there.
+Frames whose truth lacks an object are left out of that object's score, and counted.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from icsilib.data.annotations import polygons_to_mask
+from icsilib.data.images import read_grey
+from icsilib.data.preprocess import Geometry, Preprocess, geometry
+from icsilib.segmentation.dsnt import tip_confidence, to_pixels
+from icsilib.segmentation.frames import CLASSES, SCORED_SIZE, Frames, network_input
+from icsilib.segmentation.nested_unet import Output
+from icsilib.segmentation.segmenter import Segmenter
+from icsilib.segmentation.settings import Settings
+from icsilib.stats.agreement import iou
+from icsilib.stats.resampling import draw_counts, percentile_interval
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> Output:
+    """The model's output for preprocessed images (N, S, S), on the CPU in 32 bits."""
+    model.eval()
+    return Output(
+        *(value.float().cpu() for value in model(network_input(torch.from_numpy(images)[:, None].to(device))))
+    )
+
+
+def masks_at(y_seg: Tensor, size: int = SCORED_SIZE) -> NDArray[np.bool_]:
+    """Probabilities (B, 2, S, S) → masks (B, 2, size, size) where they exceed one half after interpolation."""
+    if y_seg.shape[-1] != size:
+        y_seg = F.interpolate(y_seg, size=(size, size), mode="bilinear", align_corners=False)
+    return (y_seg > 0.5).numpy()
+
+
+def frame_table(
+    model: nn.Module,
+    frames: Frames,
+    device: torch.device | str = "cpu",
+    size: int = SCORED_SIZE,
+    batch: int = 8,
+) -> pd.DataFrame:
+    """One row a frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
+
+    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one.
+    """
+    rows = []
+    for first in range(0, len(frames), batch):
+        output = predict(model, frames.images[first : first + batch], device)
+        masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
+        for k, tip in enumerate(to_pixels(output.y_coords, size).numpy()):
+            truth = _truth(frames, first + k, size)
+            rows.append(_row(frames, first + k, masks[k], tip, float(confidence[k]), truth))
+    return pd.DataFrame(rows)
+
+
+def model_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, batch: int = 8) -> pd.DataFrame:
+    """The `frame_table` of a model as it is used: one with a second look goes back to the frames' files for it."""
+    if segmenter.second is None and isinstance(segmenter.network, nn.Module):
+        return frame_table(segmenter.network, frames, size=size, batch=batch)
+    return photograph_table(segmenter, frames, size, batch)
+
+
+def photograph_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, batch: int = 8) -> pd.DataFrame:
+    """One row a frame, as `frame_table`, of what the model says of the frames' files; the frames are whole ones."""
+    rows = []
+    for first in range(0, len(frames), batch):
+        files = [frames.root / record.file_name for record in frames.records[first : first + batch]]
+        for n, seen in enumerate(segmenter.predict_all([read_grey(file) for file in files]), start=first):
+            place = geometry(seen.masks.shape[:0:-1], Preprocess(size))
+            masks = on_square(seen.probabilities, place) > 0.5
+            truth = _truth_on_letterbox(frames, n, place)
+            rows.append(_row(frames, n, masks, place.to_square(seen.tip), seen.confidence, truth))
+    return pd.DataFrame(rows)
+
+
+def on_square(probabilities: NDArray[np.float32], place: Geometry) -> NDArray[np.float32]:
+    """Probabilities (C, H, W) of a photograph on the square where it lies at `place`, zero on the square's bars."""
+    width, height = place.content
+    content = F.interpolate(
+        torch.from_numpy(probabilities)[None], (height, width), mode="bilinear", align_corners=False
+    )
+    square = np.zeros((len(probabilities), place.size, place.size), np.float32)
+    left, top = place.offset
+    square[:, top : top + height, left : left + width] = content[0]
+    return square
+
+
+class _Truth(NamedTuple):
+    """Truth of one frame on the square on which it is scored."""
+
+    masks: NDArray[np.bool_]  # (2, size, size)
+    tip: NDArray[np.float64]  # (2,) px, NaN where absent
+    factor: float  # px of that square per px of the frames' own
+
+
+def _truth(frames: Frames, n: int, size: int) -> _Truth:
+    """On the frames' own square, scaled up as a whole: content and bars lie as the network saw them."""
+    factor = size / frames.size
+    return _Truth(frames.truth_at(n, size), frames.tips[n] * factor, factor)
+
+
+def _truth_on_letterbox(frames: Frames, n: int, place: Geometry) -> _Truth:
+    """On the letterbox at `place`.
+
+    That is not the frames' own scaled up: on each, content and bars are rounded to whole pixels of its size.
+    """
+    own = geometry(place.source, Preprocess(frames.size))
+    factor = np.divide(place.content, own.content)
+    shift = place.offset - own.offset * factor
+    rings = [[ring * factor + shift for ring in outlines] for outlines in frames.outlines[n]]
+    masks = np.stack([polygons_to_mask(outlines, place.size, place.size) for outlines in rings])
+    return _Truth(masks, frames.tips[n] * factor + shift, float(factor.mean()))
+
+
+def _row(
+    frames: Frames, n: int, masks: NDArray[np.bool_], tip: NDArray[Any], confidence: float, truth: _Truth
+) -> dict[str, Any]:
+    row = _identity(frames, n) | _mask_scores(masks, truth.masks)
+    return row | _tip_scores(frames, n, tip, truth) | {"tip_confidence": confidence}
+
+
+def _identity(frames: Frames, n: int) -> dict[str, Any]:
+    record = frames.records[n]
+    fields = ("file_name", "video_id", "frame_index", "kit", "operator")
+    return {"n": n} | {name: getattr(record, name) for name in fields}
+
+
+def _mask_scores(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, mask, true in zip(CLASSES, predicted, truth, strict=True):
+        row[f"iou_{name}"] = iou(mask, true) if true.any() else np.nan
+        row[f"false_{name}"] = bool(mask.any() and not true.any())
+    return row
+
+
+def _tip_scores(frames: Frames, n: int, tip: NDArray[Any], truth: _Truth) -> dict[str, Any]:
+    error = float(np.hypot(*(tip - truth.tip)))  # NaN where there is no tip
+    return {
+        "tip_px": error,
+        "tip_um": error / truth.factor * float(frames.um_per_px[n]),
+        "tip_present": bool(np.isfinite(truth.tip).all()),
+        "tip_x": float(tip[0]),
+        "tip_y": float(tip[1]),
+    }
+
+
+@dataclass(frozen=True)
+class Score:
+    """Summary of one column of a frame table."""
+
+    mean: float
+    sd: float  # over frames
+    median: float
+    n: int  # frames scored
+    left_out: int  # frames whose truth lacks the object
+    videos: int
+    interval: tuple[float, float] | None  # 95 %, of the mean, by resampling whole videos; None below two of them
+
+
+def summarise(table: pd.DataFrame, column: str, resamples: int = 2000, seed: int = 0) -> Score:
+    """Mean, SD and 95 % interval of `column`. Frames of a video are near-copies, so the interval draws videos.
+
+    Of one video there is no interval, which would have no width; where no frame is scored the statistics are NaN.
+    """
+    scored = table.dropna(subset=[column])
+    by_video = scored.groupby("video_id")[column].agg(["sum", "count"])
+    values = scored[column]
+    return Score(
+        mean=float(values.mean()),
+        sd=float(values.std()),
+        median=float(values.median()),
+        n=len(values),
+        left_out=len(table) - len(values),
+        videos=len(by_video),
+        interval=_interval(by_video, resamples, seed) if len(by_video) > 1 else None,
+    )
+
+
+def _interval(by_video: pd.DataFrame, resamples: int, seed: int) -> tuple[float, float]:
+    drawn = draw_counts(np.random.default_rng(seed), len(by_video), resamples)
+    means = (drawn @ by_video["sum"].to_numpy()) / (drawn @ by_video["count"].to_numpy())
+    return percentile_interval(means)
+
+
+def by_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Mean scores of each video, kit or operator, with the number of frames, and of those with a tip."""
+    grouped = table.groupby(group)
+    means = grouped[["iou_oolemma", "iou_pipette", "tip_px"]].mean()
+    return means.assign(frames=grouped.size(), tips=grouped["tip_px"].count()).rename_axis(group)
+
+
+def by_contrast(table: pd.DataFrame, edges: Sequence[float] = (0.8, 1.0, 1.5, 2.0, 3.0)) -> pd.DataFrame:
+    """Tip errors (px) of frames whose tip stands out by so much, `tip_contrast`; a row from each of the `edges` up."""
+    tips = table.dropna(subset=["tip_px"])
+    bounds = [f"{low} to {high}" for low, high in pairwise(edges)] + [f"{edges[-1]} and more"]
+    groups = tips.groupby(pd.cut(tips["tip_contrast"], [*edges, np.inf], labels=bounds, right=False), observed=False)
+    rows = groups["tip_px"].agg(tips="size", mean="mean", median="median")
+    return rows.assign(within_10_px=groups["tip_px"].agg(lambda errors: (errors <= 10).mean()))
+
+
+def worst(table: pd.DataFrame, column: str, count: int = 6) -> pd.DataFrame:
+    """The `count` frames with the lowest IoU, or the largest tip error, at most one of each video."""
+    ordered = table.dropna(subset=[column]).sort_values(column, ascending=column.startswith("iou"))
+    return ordered.drop_duplicates("video_id").head(count)
+
+
+def presence_auc(table: pd.DataFrame) -> float:
+    """Probability that a frame with a tip has more confidence than one without (area under the ROC curve)."""
+    present, absent = (table.loc[table["tip_present"] == is_, "tip_confidence"].to_numpy() for is_ in (True, False))
+    if not len(present) or not len(absent):
+        return float("nan")
+    difference = present[:, None] - absent[None, :]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Time and arithmetic of one frame."""
+
+    milliseconds: float  # median, batch 1, preprocessing not included
+    frames: int  # timed, after warming up
+    gflop: float  # floating-point operations of a forward pass, in 10⁹; a multiplication and an addition are two
+    threads: int
+
+
+def speed(segmenter: Segmenter, frames: int = 20) -> Speed:
+    """Time single frames, after three to warm up."""
+    image = network_input(torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size))
+    times = []
+    for _ in range(frames + 3):
+        began = time.perf_counter()
+        with torch.inference_mode():
+            segmenter.network(image)
+        times.append(time.perf_counter() - began)
+    milliseconds = float(np.median(times[3:]) * 1e3)
+    return Speed(milliseconds, frames, flops(segmenter.settings) / 1e9, torch.get_num_threads())
+
+
+def flops(settings: Settings) -> int:
+    """Floating-point operations of a forward pass of one frame, counted on the meta device: nothing is computed."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        settings.build().eval()(torch.empty(1, 1, settings.size, settings.size))
+    return counter.get_total_flops()

@@ -1,0 +1,415 @@
+"""Training of paper A's model, §2.3, as one visible loop on Lightning Fabric: CPU, one GPU or several.
+
+    out/checkpoint.safetensors   where the run stands: weights, optimiser, average, place, log; continued when found
+    out/log.csv                  one row an epoch: losses, ξ, share of time waiting for data, validation
+    out/weights.safetensors      the finished model, with its settings
+
+Nothing of the run depends on when it was interrupted: the order of the frames and their augmentation are functions of
+seed, epoch and frame (`icsilib.training.checkpoints.generator`), and everything else is in the checkpoint. On a CPU the
+same seed therefore gives the same weights, bit by bit, however often the run was stopped.
+"""
+
+import hashlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
+
+from icsilib.files import sha256_of
+from icsilib.segmentation.evaluate import frame_table
+from icsilib.segmentation.frames import Frames, TrainingFrames, network_input
+from icsilib.segmentation.losses import Target, total_loss
+from icsilib.segmentation.nested_unet import NestedUNet
+from icsilib.segmentation.optim import DiffGrad
+from icsilib.segmentation.second_look.closeups import training_closeups
+from icsilib.segmentation.second_look.widening import widened
+from icsilib.segmentation.segmenter import REFERENCE, load, save_weights, weights_file
+from icsilib.segmentation.settings import SHIPPED, Settings, as_record
+from icsilib.training.checkpoints import (
+    CheckpointError,
+    NonFiniteLossError,
+    differences,
+    epoch_order,
+    load_checkpoint,
+    save_checkpoint,
+    write_rows,
+)
+
+CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
+logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
+_COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
+
+
+class TimeUpError(RuntimeError):
+    """Training reached its time limit and was saved; the message says how far it came."""
+
+
+_VALIDATED = ("iou_oolemma", "iou_pipette", "tip_px_at_512")
+
+
+@dataclass
+class Run:
+    """A training run: what changes from step to step, and what it needs to go on."""
+
+    settings: Settings
+    seed: int
+    out: Path
+    about: dict[str, Any]  # what tells the run from others (`_about`)
+    fabric: Fabric
+    network: NestedUNet
+    wrapped: nn.Module  # the network as Fabric (and, when asked, the compiler) runs it
+    optimizer: DiffGrad
+    update: Callable[[], Any]  # the optimiser's step as Fabric runs it
+    average: AveragedModel | None
+    step: int = 0
+    log: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)  # over the steps of the epoch so far
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a checkpoint holds."""
+        return {
+            **self.about,
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "step": self.step,
+            "log": self.log,
+            "sums": self.sums,
+        }
+
+    def finished(self) -> nn.Module:
+        """The model that the run is judged by: the average of weights where one is kept."""
+        return self.network if self.average is None else self.average.module
+
+
+def train(
+    settings: Settings,
+    training: Frames,
+    validation: Frames,
+    out: Path | str,
+    seed: int = 0,
+    accelerator: str = "auto",
+    devices: int = 1,
+    progress: bool = True,
+    checkpoint_seconds: float = 60.0,
+    start_from: Path | str | None = None,
+    data: str | None = None,
+    until: float = math.inf,
+) -> Path:
+    """Train, or continue what `out` holds, and return the file of the finished weights.
+
+    `start_from` is a file of weights to begin with instead of random ones; the network must have its shapes or those
+    of a wider one (`widened`), and may see another input size. `data` is a digest of the frames' annotations, which the
+    checkpoint keeps. Raises `TimeUpError`, the run saved, when `time.monotonic()` reaches `until` in seconds;
+    `NonFiniteLossError` where the loss is not finite; `CheckpointError` where `out` holds a run, finished or not, of
+    other settings, seed, beginning, number of devices or frames; and `ValueError` for weights of another network.
+    """
+    out = Path(out)
+    about = _about(settings, seed, devices, start_from, data) | {"frames": _digest(training, validation)}
+    if _is_finished(out, about):
+        return out / WEIGHTS
+    run = _start(settings, out, about, accelerator, start_from)
+    steps_per_epoch = math.ceil(len(training) / (settings.batch_size * run.fabric.world_size))
+    total = settings.epochs * steps_per_epoch
+    loader = iter(_loader(run, training, steps_per_epoch, total))
+    saved, epoch_began = time.monotonic(), time.monotonic()
+    with _bar(progress and run.fabric.is_global_zero, run.step, total) as bar:
+        while run.step < total:
+            _one_step(run, loader, total)
+            if run.step % steps_per_epoch == 0:
+                run.log.append(_epoch_row(run, steps_per_epoch, validation, time.monotonic() - epoch_began))
+                run.sums, epoch_began = {}, time.monotonic()
+            if time.monotonic() - saved > checkpoint_seconds or run.step % steps_per_epoch == 0:
+                _save(run)
+                saved = time.monotonic()
+            bar(run)
+            if time.monotonic() > until and run.step < total:
+                _save(run)
+                raise TimeUpError(f"{out}: {run.step} of {total} steps are done and saved; run the same command again")
+    if run.fabric.is_global_zero:
+        finished = run.finished().cpu()
+        if settings.kept_of_start:
+            interpolate(finished, begun(settings, seed, start_from).state_dict(), settings.kept_of_start)
+        save_weights(finished, settings, out / WEIGHTS)
+    run.fabric.barrier()
+    return out / WEIGHTS
+
+
+def train_stages(
+    stages: Sequence[Settings],
+    frames: Callable[..., Frames],
+    out: Path | str,
+    seed: int = 0,
+    start_from: Path | str | None = None,
+    **how: Any,
+) -> Path:
+    """Train `stages` one after the other, each from the weights of the one before; returns the last one's weights.
+
+    `frames(preprocess, part)` gives a part of the split as a stage preprocesses it, with `views=` for a stage on
+    close-ups: `load_frames` with the data filled in. The last stage's run is `out` itself, an earlier one's the folder
+    of its profile's name in it; the first begins with `start_from`, or with the shipped weights where its settings say
+    so; `how` goes to `train`, which says what it raises. Finished stages are not repeated, nor their frames loaded, so
+    that `data`, where given, alone tells them from those of other frames.
+    """
+    if start_from is None and stages[0].after == SHIPPED:
+        start_from = REFERENCE
+    for settings, run in _runs(stages, out):
+        if not _is_finished(run, _about(settings, seed, how.get("devices", 1), start_from, how.get("data"))):
+            views = {"views": training_closeups} if settings.closeups else {}
+            training, validation = (frames(settings.preprocess, part, **views) for part in ("train", "validation"))
+            train(settings, training, validation, run, seed, start_from=start_from, **how)
+        start_from = run / WEIGHTS
+    return Path(out) / WEIGHTS
+
+
+def read_log(stages: Sequence[Settings], out: Path | str) -> pd.DataFrame:
+    """The log of all stages that `train_stages` wrote under `out`: one row an epoch, with the column `stage`."""
+    return pd.concat(
+        [pd.read_csv(run / LOG).assign(stage=settings.profile) for settings, run in _runs(stages, out)],
+        ignore_index=True,
+    )
+
+
+def _runs(stages: Sequence[Settings], out: Path | str) -> list[tuple[Settings, Path]]:
+    """The stages and the folders of their runs."""
+    return [(each, Path(out) if each is stages[-1] else Path(out) / each.profile) for each in stages]
+
+
+def _about(
+    settings: Settings, seed: int, devices: int, start_from: Path | str | None, data: str | None
+) -> dict[str, Any]:
+    """What tells a run from others beside its frames; `start` is the SHA-256 of the weights that it began with."""
+    start = None if start_from is None else sha256_of(weights_file(start_from))
+    known = {} if data is None else {"data": data}
+    return {"settings": as_record(settings), "seed": seed, "start": start, "devices": devices, **known}
+
+
+def _digest(*parts: Frames) -> str:
+    """SHA-256 of all that training sees of the frames."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for values in (part.images, part.masks, part.tips):
+            digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def _is_finished(out: Path, about: dict[str, Any]) -> bool:
+    """Whether `out` holds the run's finished weights; raises `CheckpointError` where it holds another run."""
+    if (out / CHECKPOINT).exists():
+        _check_same(out / CHECKPOINT, load_checkpoint(out / CHECKPOINT), about)
+    if not (out / WEIGHTS).exists():
+        return False
+    _check_same(out / WEIGHTS, {"settings": as_record(load(out / WEIGHTS).settings)}, about)
+    return True
+
+
+def _check_same(file: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
+    """Raise `CheckpointError` where the file says of its run what is not so of this one."""
+    if other := differences(found, about):
+        raise CheckpointError(f"{file}: is of a run with other {', '.join(other)}; choose another folder")
+
+
+def _start(
+    settings: Settings, out: Path, about: dict[str, Any], accelerator: str, start_from: Path | str | None
+) -> Run:
+    """A new run, or the one that `out` holds."""
+    seed, devices = about["seed"], about["devices"]
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=resolve_precision(settings, accelerator))
+    fabric.launch()
+    network = begun(settings, seed, start_from)
+    if settings.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = DiffGrad(network.parameters(), settings.learning_rate)
+    average = None
+    if settings.averaging:
+        mean = partial(moving_average, decay=settings.averaging)
+        average = AveragedModel(network, fabric.device, multi_avg_fn=mean, use_buffers=True)
+    runs: Any = torch.compile(network) if settings.compile else network
+    wrapped, stepper = fabric.setup(runs, optimizer)
+    run = Run(settings, seed, out, about, fabric, network, wrapped, optimizer, stepper.step, average)
+    if (out / CHECKPOINT).exists():
+        _restore(run, load_checkpoint(out / CHECKPOINT))
+    return run
+
+
+def begun(settings: Settings, seed: int, start_from: Path | str | None = None) -> NestedUNet:
+    """The network that a run begins with: random weights, or those of `start_from`, widened where it is narrower."""
+    torch.manual_seed(seed)
+    network = settings.build()
+    if start_from is not None:
+        network.load_state_dict(widened(load(start_from).model.state_dict(), network))
+    return network
+
+
+def interpolate(network: nn.Module, start: dict[str, Tensor], share: float) -> None:
+    """Move `network` in place towards the weights `start`, by `share` of the way.
+
+    WiSE-FT of Wortsman et al. (2022, arXiv:2109.01903): of a network that was trained further, the middle between
+    begin and end serves images unlike the training's better, and those like it hardly worse.
+    """
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():  # not the counters of batch normalisation
+            value.lerp_(start[name], share)
+
+
+def _restore(run: Run, state: dict[str, Any]) -> None:
+    run.network.load_state_dict(state["model"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    if run.average is not None:
+        run.average.load_state_dict(state["average"])
+    run.step, run.log, run.sums = state["step"], state["log"], state["sums"]
+
+
+def _loader(run: Run, frames: Frames, steps_per_epoch: int, total: int) -> DataLoader[tuple[Tensor, Target]]:
+    """Batches from the run's next step to its last, of this process's share of the frames."""
+    return DataLoader(
+        TrainingFrames(frames, run.settings.augmentation, run.seed),
+        batch_sampler=list(_batches(run, len(frames), steps_per_epoch, total)),
+        num_workers=run.settings.workers,
+        pin_memory=run.fabric.device.type == "cuda",
+        persistent_workers=run.settings.workers > 0,
+    )
+
+
+def _batches(run: Run, length: int, steps_per_epoch: int, total: int) -> Iterator[list[tuple[int, int]]]:
+    rank, world, size = run.fabric.global_rank, run.fabric.world_size, run.settings.batch_size
+    for step in range(run.step, total):
+        epoch, place = divmod(step, steps_per_epoch)
+        order = epoch_order(run.seed, epoch, length)
+        # The last batch is filled up from the epoch's beginning, so that every batch has the same size.
+        first = (place * world + rank) * size
+        yield [(epoch, order[n % length]) for n in range(first, first + size)]
+
+
+def _one_step(run: Run, loader: Iterator[tuple[Tensor, Target]], total: int) -> None:
+    began = time.perf_counter()
+    images, target = run.fabric.to_device(next(loader))
+    waited = time.perf_counter() - began
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(run.settings, run.step, total)
+    run.wrapped.train()
+    output = run.wrapped(as_format(network_input(images), run.settings))
+    losses = total_loss(
+        output,
+        target._replace(masks=target.masks.float() / 255),
+        run.settings.lambda1,
+        run.settings.lambda2,
+        run.settings.sigma_px,
+        run.settings.lambda_absent,
+    )
+    if not torch.isfinite(losses.total):
+        raise NonFiniteLossError(_non_finite(run))
+    run.optimizer.zero_grad()
+    run.fabric.backward(losses.total)
+    run.update()
+    if run.average is not None:
+        run.average.update_parameters(run.network)
+    run.step += 1
+    terms = [losses.total, losses.seg, losses.euclidean, losses.js, run.optimizer.friction, losses.tips]
+    for name, value in zip(
+        _COLUMNS, torch.stack([term.detach().float().cpu() for term in terms]).tolist(), strict=True
+    ):
+        run.sums[name] = run.sums.get(name, 0.0) + value
+    run.sums["waited"] = run.sums.get("waited", 0.0) + waited
+    run.sums["seconds"] = run.sums.get("seconds", 0.0) + time.perf_counter() - began
+
+
+def learning_rate(settings: Settings, step: int, total: int) -> float:
+    """Learning rate of a step from 0: a linear rise over `warm_up` steps, then the settings' decay."""
+    if step < settings.warm_up:
+        return settings.learning_rate * (step + 1) / settings.warm_up
+    if settings.decay == "none":
+        return settings.learning_rate
+    done = (step - settings.warm_up) / max(1, total - settings.warm_up)
+    return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def moving_average(averages: list[Tensor], values: list[Tensor], updates: Tensor | int, decay: float) -> None:
+    """Move `averages` towards `values` in place, exponentially; the first steps count little, so none lingers."""
+    if not averages[0].is_floating_point():  # counters of batch normalisation
+        torch._foreach_copy_(averages, values)
+        return
+    n = int(updates)
+    torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + n) / (10 + n)))
+
+
+def resolve_precision(settings: Settings, accelerator: str = "auto") -> Any:
+    """The precision to compute in: `auto` is bf16 on GPUs and on processors that multiply it in hardware."""
+    if settings.precision != "auto":
+        return settings.precision
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    return "bf16-mixed" if torch.cpu.get_capabilities().get("amx_bf16") else "32-true"
+
+
+def as_format(images: Tensor, settings: Settings) -> Tensor:
+    """Images in the settings' memory format."""
+    return images.contiguous(memory_format=torch.channels_last) if settings.channels_last else images
+
+
+def _epoch_row(run: Run, steps: int, validation: Frames, seconds: float) -> dict[str, Any]:
+    """One row of the log: means over the epoch's steps, and the validation frames as the network sees them."""
+    row: dict[str, Any] = {"epoch": len(run.log) + 1, "step": run.step}
+    row |= {name: round(run.sums[name] / steps, 6) for name in _COLUMNS}
+    row["waiting_for_data"] = round(run.sums["waited"] / run.sums["seconds"], 4)
+    row["seconds"] = round(run.sums["seconds"], 2)
+    table = frame_table(run.finished(), validation, run.fabric.device, size=validation.size)
+    table["tip_px_at_512"] = table["tip_px"] * (512 / validation.size)
+    means = table[list(_VALIDATED)].mean()
+    # None where no validation frame has the object: the checkpoint is JSON, which has no NaN.
+    return row | {name: None if np.isnan(mean) else mean for name, mean in means.items()}
+
+
+@contextmanager
+def _bar(show: bool, done: int, total: int) -> Iterator[Callable[[Run], None]]:
+    """A progress bar that shows the last row of the log; nothing when `show` is false."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, disable=not show) as progress:
+        task = progress.add_task("first epoch", total=total, completed=done)
+
+        def advance(run: Run) -> None:
+            text = _progress(run.log[-1]) if run.log else "first epoch"
+            progress.update(task, completed=run.step, description=text)
+
+        yield advance
+
+
+def _progress(row: dict[str, Any]) -> str:
+    """Loss and validation of a row of the log; a dash where no validation frame has the object."""
+    oolemma, pipette, tip = ("–" if row[name] is None else f"{row[name]:.3g}" for name in _VALIDATED)
+    return f"loss {row['loss']:.3f} · IoU {oolemma} {pipette} · tip {tip} px"
+
+
+def _save(run: Run) -> None:
+    if run.fabric.is_global_zero:
+        save_checkpoint(run.out / CHECKPOINT, run.state())
+        write_rows(run.out / LOG, run.log)
+
+
+def _non_finite(run: Run) -> str:
+    saved = run.out / CHECKPOINT
+    last = f"the last good checkpoint is {saved}" if saved.exists() else "there is no checkpoint yet"
+    return (
+        f"step {run.step}: the loss is not finite; {last}. Look at the frames of that step, "
+        "or train with a smaller learning_rate or precision='32-true' in another folder"
+    )
