@@ -19,7 +19,7 @@ class Scoring(BaseModel):
     revision: str | None = None  # commit whose results file holds the scores; None where no file was written
 
 
-class TestSet(BaseModel):
+class ScoredSet(BaseModel):
     """A test set and everything that was scored on it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,13 +35,13 @@ class TestSet(BaseModel):
         return "test" if self.registered and len(self.scorings) <= 1 else "development"
 
 
-def read_looks(path: Path | str = ROOT / "book" / "looks.yaml") -> dict[str, TestSet]:
+def read_looks(path: Path | str = ROOT / "book" / "looks.yaml") -> dict[str, ScoredSet]:
     """The test sets by name."""
     content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    return {name: TestSet.model_validate(entry) for name, entry in content.items()}
+    return {name: ScoredSet.model_validate(entry) for name, entry in content.items()}
 
 
-def looks_table(sets: dict[str, TestSet]) -> list[dict[str, Any]]:
+def looks_table(sets: dict[str, ScoredSet]) -> list[dict[str, Any]]:
     """One mapping per test set: paper, what it is, times scored, date of the last time, role."""
     return [
         {
