@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from icsilib.study.looks import ROOT, Scoring, ScoredSet, looks_table, read_looks
+from icsilib.study.looks import ROOT, ScoredSet, Scoring, looks_table, read_looks
 
 ONCE = Scoring(date="2026-11-27", what="a model")
 
