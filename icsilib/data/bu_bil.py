@@ -75,11 +75,6 @@ def read_image(folder: Path | str, frame: str) -> NDArray[np.uint8]:
     return read_grey(images[frame])
 
 
-def read_gold_standard(folder: Path | str, frame: str) -> NDArray[np.bool_]:
-    """The authors' fusion of the expert masks of `frame`, (H, W), True inside the cell."""
-    return _read_mask(_by_frame(Path(folder) / SET / "GoldStandard")[frame])
-
-
 def _fill(masks: NDArray[np.bool_], folder: Path, frames: tuple[str, ...], sizes: NDArray[np.int64]) -> None:
     """Put one person's masks with one tool into `masks` (frame, H, W)."""
     files = _by_frame(folder)

@@ -38,11 +38,6 @@ def load(folder: Path | str) -> Dataset:
     return dataset
 
 
-def video_path(folder: Path | str, video_id: str) -> Path:
-    """The video that `video_id` (such as "S_0003") is from."""
-    return Path(folder) / SET / "original videos" / f"{video_id}.mp4"
-
-
 def _records(boxes: Path) -> Iterator[Record]:
     """The VOC records, with each frame's place, video and number, which are in its name: S_0001_0036.png."""
     for record in voc.read(boxes):

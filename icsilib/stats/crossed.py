@@ -33,16 +33,6 @@ def difference_interval(table: pd.DataFrame, structure: str, level: float = 0.95
     return crossed_interval(inter - intra, level)
 
 
-def crossed_summary(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Estimate, low, high and df by structure for inter, intra and their difference."""
-    rows = []
-    for structure in pd.unique(table["structure"]):
-        found = {kind: mean_interval(table, structure, kind, level) for kind in (INTER, INTRA)}
-        found[DIFFERENCE] = difference_interval(table, structure, level)
-        rows += [{"structure": structure, "kind": kind} | interval._asdict() for kind, interval in found.items()]
-    return pd.DataFrame(rows).set_index(["structure", "kind"])
-
-
 def compare_intervals(table: pd.DataFrame, structure: str, seed: int = 0, resamples: int = 10_000) -> pd.DataFrame:
     """The mean inter and the difference inter − intra by three intervals: rows, two-way bootstrap, crossed t.
 

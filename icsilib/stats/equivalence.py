@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from icsilib.stats.cells import Cells, pseudo_values
-from icsilib.stats.variance import simulate_crossed, standard_error
+from icsilib.stats.variance import standard_error
 
 
 class Equivalence(NamedTuple):
@@ -59,48 +59,3 @@ def crossed_equivalence(values: NDArray[np.float64], margin: float, alpha: float
     """TOST of the mean of differences (A, F), people and frames both being samples of many."""
     error, df = standard_error(values)
     return tost(float(np.mean(values)), float(error), float(df), margin, alpha)
-
-
-def cluster_error(values: NDArray[np.float64], clusters: NDArray[np.int64]) -> tuple[float, float]:
-    """Standard error of the mean of `values` (N,) when whole clusters (videos, patients) were sampled, and its df.
-
-    The cluster-robust variance with the G/(G−1) correction (Cameron & Miller 2015), df = G − 1.
-    """
-    values, clusters = np.asarray(values, dtype=float), np.asarray(clusters)
-    if values.shape != clusters.shape or values.ndim != 1:
-        raise ValueError(f"values and clusters must be (N,), got {values.shape} and {clusters.shape}")
-    _, group = np.unique(clusters, return_inverse=True)
-    totals = np.bincount(group, weights=values - values.mean())
-    if len(totals) < 2:
-        raise ValueError("all values come from one cluster; an interval needs at least two")
-    variance = np.sum(totals**2) * len(totals) / (len(totals) - 1) / len(values) ** 2
-    return float(np.sqrt(variance)), float(len(totals) - 1)
-
-
-def cluster_equivalence(
-    values: NDArray[np.float64], clusters: NDArray[np.int64], margin: float, alpha: float = 0.05
-) -> Equivalence:
-    """TOST of the mean of differences (N,) by frame or image, clustered by video or patient."""
-    error, df = cluster_error(values, clusters)
-    return tost(float(np.mean(values)), error, df, margin, alpha)
-
-
-def tost_share(
-    effects: tuple[float, float, float],
-    annotators: int,
-    frames: int,
-    margin: float,
-    difference: float,
-    studies: int = 10_000,
-    seed: int = 0,
-    alpha: float = 0.05,
-) -> float:
-    """Share of simulated crossed studies that declare equivalence when the true difference is `difference`.
-
-    At |difference| = margin that is the error rate, which must not exceed α; at 0 it is the power. `effects` are
-    the SDs of annotator, frame and the rest of a cell.
-    """
-    values = difference + simulate_crossed(effects, annotators, frames, studies, np.random.default_rng(seed))
-    error, df = standard_error(values)
-    reach = np.abs(values.mean(axis=(1, 2))) + stats.t.ppf(1 - alpha, df) * error
-    return float(np.mean(reach <= margin))

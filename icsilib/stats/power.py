@@ -14,25 +14,6 @@ class Precision(NamedTuple):
     df: float
 
 
-def crossed_precision(effects: tuple[float, float, float], annotators: int, frames: int) -> Precision:
-    """Precision of a crossed study from the SDs of annotator, frame and the rest of a cell (`variance.effect_sds`)."""
-    annotator, frame, rest = (sd**2 for sd in effects)
-    ms_annotator, ms_frame = rest + frames * annotator, rest + annotators * frame
-    total = frames * annotator + annotators * frame + rest
-    spread = (
-        (ms_annotator if annotator else 0) ** 2 / (annotators - 1)
-        + (ms_frame if frame else 0) ** 2 / (frames - 1)
-        + rest**2 / ((annotators - 1) * (frames - 1))
-    )
-    return Precision(float(np.sqrt(total / (annotators * frames))), float(total**2 / spread))
-
-
-def welch_precision(sd_a: float, n_a: int, sd_b: float, n_b: int) -> Precision:
-    """Precision of the difference of two independent means, with Welch's degrees of freedom."""
-    a, b = sd_a**2 / n_a, sd_b**2 / n_b
-    return Precision(float(np.sqrt(a + b)), float((a + b) ** 2 / (a**2 / (n_a - 1) + b**2 / (n_b - 1))))
-
-
 def paired_precision(sd: float, n: int) -> Precision:
     """Precision of the mean of n independent differences with standard deviation `sd`."""
     return Precision(sd / float(np.sqrt(n)), float(n - 1))

@@ -16,17 +16,12 @@ class Margins(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     share: float = Field(gt=0)
-    lenient_share: float = Field(gt=0)
     alpha: float = Field(gt=0, lt=0.5)
     scales: dict[str, str]  # structure → claim id of a standard deviation
 
     def margin(self, structure: str) -> float:
         """Margin of a structure in its measure's unit: IoU, or px for the needle tip."""
         return self.share * self._scale(structure)
-
-    def lenient(self, structure: str) -> float:
-        """The wider margin of a structure, on which no verdict rests."""
-        return self.lenient_share * self._scale(structure)
 
     def _scale(self, structure: str) -> float:
         if structure not in self.scales:

@@ -43,11 +43,6 @@ class Verdict:
             return self.word
         return f"{self.word} on {self.data} data" if self.data else f"{self.word}, data not stated"
 
-    @property
-    def speaks_of_patients(self) -> bool:
-        """False where the figure comes from generated data, which cannot verify a patient's figure."""
-        return self.data not in SYNTHETIC
-
 
 def load_results(folder: Path | str) -> dict[str, ResultsFile]:
     """Every results file of a folder under its notebook's name; an absent folder gives none."""

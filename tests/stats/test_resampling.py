@@ -6,7 +6,7 @@ from scipy import stats
 
 from icsilib.stats import agreement, naive
 from icsilib.stats.cells import Cells, cells_of, pseudo_values
-from icsilib.stats.crossed import DIFFERENCE, compare_intervals, crossed_summary, difference_interval
+from icsilib.stats.crossed import DIFFERENCE, compare_intervals, difference_interval, mean_interval
 from icsilib.stats.resampling import cluster_bootstrap, percentile_interval, row_bootstrap
 
 
@@ -89,13 +89,12 @@ def test_frames_without_a_measure_are_left_out():
     points[:, :, 2] = np.nan
     table = agreement.distance_table(points, "needle")
     assert pseudo_values(cells_of(table, "needle", "inter")).shape == (5, 5)
-    assert np.isfinite(crossed_summary(table).to_numpy()).all()
+    assert np.isfinite(mean_interval(table, "needle", "inter")).all()
 
 
 def test_summary_orders_its_ends():
-    found = crossed_summary(needle_table())
-    assert (found["low"] < found["estimate"]).all()
-    assert (found["estimate"] < found["high"]).all()
+    for found in (mean_interval(needle_table(), "needle", "inter"), difference_interval(needle_table(), "needle")):
+        assert found.low < found.estimate < found.high
     with pytest.raises(ValueError, match="no inter pairs of oolemma"):
         cells_of(needle_table(), "oolemma", "inter")
 

@@ -31,6 +31,22 @@ def test_background_far_away_changes_nothing() -> None:
     np.testing.assert_allclose(padded.specificity, staple(masks).specificity)
 
 
+def test_the_estimate_is_that_of_simpleitk() -> None:
+    """Sensitivities, specificities and the area that SimpleITK 2.5.7 gives for four displaced discs."""
+    rows, columns = np.indices((60, 60))
+    drawn = ((0, 0, 15), (1, -1, 14.5), (-2, 1, 16), (0, 3, 13))
+    masks = np.array([np.hypot(rows - 30 + dy, columns - 30 + dx) < radius for dy, dx, radius in drawn])
+    found = staple(masks, border=60)
+    np.testing.assert_allclose(found.sensitivity, [0.97817, 0.89557, 0.96189, 0.72556], atol=2e-5)
+    np.testing.assert_allclose(found.specificity, [1.0, 0.9907, 0.96274, 1.0], atol=2e-5)
+    assert found.mask.sum() == 712
+
+
+def test_everything_labelled() -> None:
+    with pytest.raises(ValueError, match="everybody labelled the whole frame"):
+        staple(np.ones((3, 8, 8), dtype=bool))
+
+
 def test_nothing_labelled() -> None:
     with pytest.raises(ValueError, match="nobody labelled"):
         staple(np.zeros((3, 8, 8), dtype=bool))

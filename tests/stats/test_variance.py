@@ -1,4 +1,4 @@
-"""Variance components and ICC against statsmodels and pingouin."""
+"""Variance components against statsmodels, ICC against Shrout & Fleiss."""
 
 import warnings
 
@@ -39,14 +39,10 @@ def test_components_agree_with_mixed_models():
     assert found.residual == pytest.approx(fit.scale, rel=0.02)
 
 
-def test_icc_agrees_with_pingouin():
-    import pingouin
-
-    values = labels()[:, 0]
-    annotator, frame = np.indices(values.shape)
-    data = pd.DataFrame({"y": values.ravel(), "rater": annotator.ravel(), "target": frame.ravel()})
-    table = pingouin.intraclass_corr(data, targets="target", raters="rater", ratings="y").set_index("Type")
-    assert icc_a1(values) == pytest.approx(table.loc["ICC(A,1)", "ICC"], abs=1e-9)
+def test_icc_of_shrout_and_fleiss():
+    """Table 2 of Shrout & Fleiss (1979), whose ICC(2,1) is .29: six targets, four judges."""
+    judged = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
+    assert icc_a1(judged.T) == pytest.approx(0.2898, abs=5e-5)
 
 
 def test_mean_squares_by_hand():
