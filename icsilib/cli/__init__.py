@@ -5,12 +5,13 @@ import typer
 from icsilib.cli.agree import agree
 from icsilib.cli.data import data
 from icsilib.cli.detection import detect
+from icsilib.cli.failure import OneLineErrors
 from icsilib.cli.phantom import phantom
 from icsilib.cli.provenance import provenance
 from icsilib.cli.segmentation import segment
 from icsilib.cli.study import study
 
-app = typer.Typer(no_args_is_help=True, help="Data, phantoms and results of ICSI Reproduced.")
+app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, help="Data, phantoms and results of ICSI Reproduced.")
 app.add_typer(agree, name="agree")
 app.add_typer(data, name="data")
 app.add_typer(detect, name="detect")

@@ -37,19 +37,15 @@ def outlines(
     table: Annotated[Path | None, typer.Option(help="File for every pair, CSV.")] = None,
 ) -> None:
     """Paper A's Table 1 of your people: IoU and tip distance between and within, at 512 px, with 95 % intervals."""
-    from icsilib.data.annotations import AnnotationError
     from icsilib.files import write_text_atomic
     from icsilib.study.own_labels import own_labels, read_people
 
     options = reading_options(label, default_label, images, size, skip_empty)
-    try:
-        people, reports = read_people(files, by_file, format=format, **options)
-        _say_what_was_read(reports)
-        labels = own_labels(people, images or files[0].parent)
-        pairs = labels.pairs()
-        summary = _with_intervals(pairs)
-    except (AnnotationError, OSError, ValueError) as error:
-        fail(error)
+    people, reports = read_people(files, by_file, format=format, **options)
+    _say_what_was_read(reports)
+    labels = own_labels(people, images or files[0].parent)
+    pairs = labels.pairs()
+    summary = _with_intervals(pairs)
     rounds = ", ".join(labels.rounds)
     typer.echo(f"{len(labels.people)} people, {rounds}: {len(labels.frames)} frames labelled by everybody")
     if labels.left_out:
@@ -78,32 +74,29 @@ def boxes(
     skip_empty: SkipEmpty = False,
     by_file: ByFile = False,
     out: Annotated[Path | None, typer.Option(help="File for the consensus, COCO JSON.")] = None,
-    iou: Annotated[float, typer.Option(help="From which on two boxes agree.")] = 0.5,
+    iou: Annotated[float, typer.Option(help="Smallest IoU at which two boxes count as the same.")] = 0.5,
     votes: Annotated[int, typer.Option(min=1, help="Readers who must agree.")] = 2,
 ) -> None:
     """Paper B's consensus of readers' boxes, and each reader against that of all and of the others."""
-    from icsilib.data.annotations import AnnotationError, write_coco
+    from icsilib.data.annotations import write_coco
     from icsilib.detection.consensus import dataset_consensus, readers_against_consensus
     from icsilib.study.own_labels import read_people
 
     options = reading_options(label, default_label, images, size, skip_empty)
-    try:
-        sets, reports = read_people(files, by_file, format=format, **options)
-        _say_what_was_read(reports)
-        people = dict(sets)
-        if len(people) < len(sets):
-            twice = next(name for name, count in Counter(name for name, _ in sets).items() if count > 1)
-            fail(f"labels of {twice} stand in several files; join these, or give --by-file if each is another reader's")
-        if votes > len(people):
-            fail(f"votes={votes} of {len(people)} readers; ask for as many as there are, or fewer")
-        agreed = dataset_consensus(people, iou=iou, min_votes=votes)
-        readers = readers_against_consensus(people, iou, votes)
-        if not readers["drawn"].any():
-            fail("nobody drew a box of a sperm; say what they call it with --label THEIRS=sperm")
-        if out is not None:
-            write_coco(agreed, out)
-    except (AnnotationError, OSError, ValueError) as error:
-        fail(error)
+    sets, reports = read_people(files, by_file, format=format, **options)
+    _say_what_was_read(reports)
+    people = dict(sets)
+    if len(people) < len(sets):
+        twice = next(name for name, count in Counter(name for name, _ in sets).items() if count > 1)
+        fail(f"labels of {twice} stand in several files; join these, or give --by-file if each is another reader's")
+    if votes > len(people):
+        fail(f"votes={votes} of {len(people)} readers; ask for as many as there are, or fewer")
+    agreed = dataset_consensus(people, iou=iou, min_votes=votes)
+    readers = readers_against_consensus(people, iou, votes)
+    if not readers["drawn"].any():
+        fail("nobody drew a box of a sperm; say what they call it with --label THEIRS=sperm")
+    if out is not None:
+        write_coco(agreed, out)
     typer.echo(readers.round(3).to_string(index=False))
     counts = agreed.info["consensus"]["counts"]
     typer.echo(f"consensus: {len(agreed.annotations)} boxes on {len(agreed.images)} images")

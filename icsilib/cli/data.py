@@ -27,16 +27,13 @@ def list_() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from icsilib.data.manifest import ManifestError, data_root, load_manifest
+    from icsilib.data.manifest import data_root, load_manifest
 
     table = Table(box=None)
     for column in ("name", "kind", "files", "MB", "here"):
         table.add_column(column, no_wrap=True)
     table.add_column("what, and its licence")
-    try:
-        entries = load_manifest().data
-    except ManifestError as error:
-        fail(error)
+    entries = load_manifest().data
     for name, entry in entries.items():
         files = entry.all_files()
         size = f"{sum(file.bytes for file in files) / 1e6:.1f}" if files else ""
@@ -55,16 +52,13 @@ def fetch_(
     from rich.console import Console
     from rich.progress import Progress
 
-    from icsilib.data.manifest import ManifestError, fetch, load_manifest
+    from icsilib.data.manifest import fetch, load_manifest
 
-    try:
-        manifest = load_manifest()
-        total = sum(file.bytes for file in manifest.entry(name).all_files())
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task(name, total=total)
-            folder = fetch(name, to, manifest, report=lambda file: progress.advance(task, file.bytes))
-    except (ManifestError, OSError) as error:
-        fail(error)
+    manifest = load_manifest()
+    total = sum(file.bytes for file in manifest.entry(name).all_files())
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=total)
+        folder = fetch(name, to, manifest, report=lambda file: progress.advance(task, file.bytes))
     typer.echo(folder)
 
 
@@ -73,15 +67,12 @@ def verify(
     name: Annotated[str | None, typer.Argument(help="One data set; default: all that are here.")] = None,
 ) -> None:
     """Compare fetched files with the manifest's checksums."""
-    from icsilib.data.manifest import ManifestError, data_root, faults, load_manifest
+    from icsilib.data.manifest import data_root, faults, load_manifest
 
-    try:
-        manifest = load_manifest()
-        listed = [each for each in ([name] if name else manifest.data) if manifest.entry(each).all_files()]
-        names = listed if name else [each for each in listed if (data_root() / each).is_dir()]
-        wrong = {each: list(faults(each, manifest)) for each in names}
-    except ManifestError as error:
-        fail(error)
+    manifest = load_manifest()
+    listed = [each for each in ([name] if name else manifest.data) if manifest.entry(each).all_files()]
+    names = listed if name else [each for each in listed if (data_root() / each).is_dir()]
+    wrong = {each: list(faults(each, manifest)) for each in names}
     if not names:
         typer.echo(f"{name or data_root()}: nothing to verify: no files are listed in the manifest and here")
     for each, found in wrong.items():
@@ -107,28 +98,25 @@ def convert(
     folder_is: Annotated[Group | None, typer.Option(help="What the folder of an image names.")] = None,
 ) -> None:
     """Read VIA, CVAT, Label Studio, LabelMe, VOC, YOLO or COCO annotations; report what was kept, changed, skipped."""
-    from icsilib.data.annotations import AnnotationError, write_coco
+    from icsilib.data.annotations import write_coco
     from icsilib.labels.own import grouped_by_folder, with_names_from
     from icsilib.labels.readers import read_annotations
 
-    try:
-        options = reading_options(label, default_label, images, size, skip_empty)
-        dataset, report = read_annotations(source, format, annotator=annotator, round=round, **options)
-        typer.echo("\n".join(report.lines()))
-        if not dataset.images:
-            fail(f"{source}: no image of it can be used, so nothing was written")
-        place = images or (source if source.is_dir() else source.parent)
-        if images or place.resolve().is_relative_to(out.parent.resolve()):
-            dataset = with_names_from(dataset, place, out.parent)
-        else:
-            typer.echo(f"File names stay as {source} has them, since it is not below {out.parent}.", err=True)
-        if folder_is:
-            dataset = grouped_by_folder(dataset, folder_is)
-            groups = sorted({str(getattr(image, folder_is)) for image in dataset.images})
-            typer.echo(f"{len(groups)} {folder_is}: {', '.join(groups)}")
-        write_coco(dataset, out)
-    except (AnnotationError, OSError) as error:
-        fail(error)
+    options = reading_options(label, default_label, images, size, skip_empty)
+    dataset, report = read_annotations(source, format, annotator=annotator, round=round, **options)
+    typer.echo("\n".join(report.lines()))
+    if not dataset.images:
+        fail(f"{source}: no image of it can be used, so nothing was written")
+    place = images or (source if source.is_dir() else source.parent)
+    if images or place.resolve().is_relative_to(out.parent.resolve()):
+        dataset = with_names_from(dataset, place, out.parent)
+    else:
+        typer.echo(f"File names stay as {source} has them, since it is not below {out.parent}.", err=True)
+    if folder_is:
+        dataset = grouped_by_folder(dataset, folder_is)
+        groups = sorted({str(getattr(image, folder_is)) for image in dataset.images})
+        typer.echo(f"{len(groups)} {folder_is}: {', '.join(groups)}")
+    write_coco(dataset, out)
 
 
 def reading_options(
@@ -162,17 +150,13 @@ def frames(
     every: Annotated[int, typer.Option(min=1, help="Take every n-th frame; paper A took every third.")] = 3,
 ) -> None:
     """Write frames of videos as PNG, upright, to be labelled with any tool."""
-    from icsilib.data.video import VideoError
     from icsilib.labels.own import write_frames
 
     stems = [video.stem for video in videos]
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
         fail(f"two videos are called {twice}, and their frames would share a folder; rename one of them")
     for video in videos:
-        try:
-            count = write_frames(video, out / video.stem, every)
-        except (VideoError, OSError) as error:
-            fail(error)
+        count = write_frames(video, out / video.stem, every)
         typer.echo(f"{out / video.stem}: {count} frames")
 
 
@@ -184,16 +168,13 @@ def split(
     seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
 ) -> None:
     """Draw a split by video or patient, so that the test holds nobody whom training saw."""
-    from icsilib.data.annotations import AnnotationError, read_coco
-    from icsilib.data.splits import PARTS, SplitError, groups_of, make_split, write_split
+    from icsilib.data.annotations import read_coco
+    from icsilib.data.splits import PARTS, groups_of, make_split, write_split
 
-    try:
-        groups = groups_of(read_coco(annotations), by)
-        drawn = make_split(
-            groups, dict(zip(PARTS, share, strict=True)), seed, "video_id" if by == "video_id" else "patient_id"
-        )
-        write_split(drawn, annotations.parent / "split.json")
-    except (AnnotationError, SplitError, OSError) as error:
-        fail(error)
+    groups = groups_of(read_coco(annotations), by)
+    drawn = make_split(
+        groups, dict(zip(PARTS, share, strict=True)), seed, "video_id" if by == "video_id" else "patient_id"
+    )
+    write_split(drawn, annotations.parent / "split.json")
     counts = ", ".join(f"{len(getattr(drawn, part))} {part}" for part in PARTS)
     typer.echo(f"{annotations.parent / 'split.json'}: {by}: {counts}")

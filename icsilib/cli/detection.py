@@ -43,8 +43,7 @@ def train(
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
     from icsilib.detection.evaluate import harmonic_mean
     from icsilib.detection.settings import PROFILES, stages
-    from icsilib.detection.train import TrainingError, best_validation, train_stages
-    from icsilib.training.checkpoints import CheckpointError, NonFiniteLossError
+    from icsilib.detection.train import best_validation, train_stages
 
     if profile not in PROFILES or initialisation not in (None, "imagenet", "shipped", "scratch"):
         fail(
@@ -60,10 +59,7 @@ def train(
         chosen[-1] = chosen[-1].with_(steps=steps)
     training, validation = _training_images(data, also), _images(data, "validation")
     how: dict[str, Any] = {"workers": workers, "progress": True, "accelerator": accelerator, "start_from": start_from}
-    try:
-        trained = train_stages(chosen, training, validation, out, seed, **how)
-    except (TrainingError, NonFiniteLossError, CheckpointError, ValueError) as error:
-        fail(error)
+    trained = train_stages(chosen, training, validation, out, seed, **how)
     kept = best_validation(trained.log)
     best = harmonic_mean(kept["validation_ap"], kept["validation_ar"])
     typer.echo(f"{trained.weights}: started from {trained.initialisation}, best published F1 on validation {best:.3f}")
@@ -77,26 +73,20 @@ def search(
     also: Also = None,
 ) -> None:
     """Train briefly with each of a few values of what paper B leaves open, and score it on the validation part."""
-    from icsilib.data.annotations import AnnotationError
     from icsilib.detection.search import CANDIDATES, SEARCHED
     from icsilib.detection.search import search as run
     from icsilib.detection.settings import as_record
-    from icsilib.detection.train import TrainingError
     from icsilib.files import sha256_of
     from icsilib.study.provenance import Results
-    from icsilib.training.checkpoints import CheckpointError, NonFiniteLossError
 
     training = _training_images(data, also)
     collected, rows = Results("detection_search", "search", 0, settings=as_record(SEARCHED)), []
     collected.data |= {folder.name: sha256_of(folder / "annotations.json") for folder in [data, *(also or [])]}
-    try:
-        for row in run(training, _images(data, "validation"), SEARCHED, CANDIDATES, runs, progress=True):
-            rows.append(row)
-            collected.add_table("runs", rows)
-            collected.write(results)
-            typer.echo(f"{len(rows)} of {len(CANDIDATES)}: {row}")
-    except (TrainingError, CheckpointError, NonFiniteLossError, AnnotationError) as error:
-        fail(error)
+    for row in run(training, _images(data, "validation"), SEARCHED, CANDIDATES, runs, progress=True):
+        rows.append(row)
+        collected.add_table("runs", rows)
+        collected.write(results)
+        typer.echo(f"{len(rows)} of {len(CANDIDATES)}: {row}")
 
 
 @detect.command("evaluate")
@@ -168,10 +158,7 @@ def _write_scores(path: Path, weights: str, data: Path, part: str, tested: "tupl
     collected = Results("detection_evaluation", settings.profile, None, training=training, weights=sha256_of(file))
     collected.data[f"{origin}, {part}"] = sha256_of(data / "annotations.json")
     test, validation = (Tested(*one) for one in tested)
-    try:
-        hits = add_scores(collected, test, validation, origin).hits
-    except ValueError as error:  # nothing found on the validation part, by which the operating point is chosen
-        fail(error)
+    hits = add_scores(collected, test, validation, origin).hits
     rows = [{"phenotype": name, "found": right, "sperm": number} for name, (right, number) in hits.items()]
     collected.add_table("phenotypes", rows)
     add_constants(collected)
@@ -186,22 +173,18 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="File for the boxes as JSON; the screen when left out.")] = None,
 ) -> None:
     """Find sperm in images: box (x, y, width, height in px) and score of each."""
-    from icsilib.data.annotations import AnnotationError
     from icsilib.data.images import read_rgb
     from icsilib.files import write_text_atomic
 
     if out is not None:
         _check_out(out, images)
     detector, rows, empty = _detector(weights), [], []
-    try:
-        for path in images:
-            found = detector.predict(read_rgb(path)).above(threshold)
-            if not len(found.scores):
-                empty.append(str(path))
-            pairs = zip(found.boxes.round(2).tolist(), found.scores.round(4).tolist(), strict=True)
-            rows += [{"file_name": str(path), "bbox": box, "score": score} for box, score in pairs]
-    except AnnotationError as error:
-        fail(error)
+    for path in images:
+        found = detector.predict(read_rgb(path)).above(threshold)
+        if not len(found.scores):
+            empty.append(str(path))
+        pairs = zip(found.boxes.round(2).tolist(), found.scores.round(4).tolist(), strict=True)
+        rows += [{"file_name": str(path), "bbox": box, "score": score} for box, score in pairs]
     if empty:
         typer.echo(f"{len(empty)} of {len(images)} images without a box: {', '.join(empty)}", err=True)
     text = json.dumps(rows, indent=1) + "\n"
@@ -228,7 +211,6 @@ def benchmark(
     engine: Engine = "torch",
 ) -> None:
     """Images per second from file to boxes: decoding, windows, network and non-maximum suppression."""
-    from icsilib.data.annotations import AnnotationError
     from icsilib.detection.throughput import measure_throughput
 
     detector = _detector(weights)
@@ -238,10 +220,7 @@ def benchmark(
         detector = with_openvino(detector, precisions()[-1])
     elif engine != "torch":
         fail(f"engine {engine!r}: choose torch or openvino")
-    try:
-        one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)
-    except AnnotationError as error:
-        fail(error)
+    one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)
     typer.echo(
         f"{engine}, batch {batch_size}: {one.images} images ({one.windows} windows) in {one.seconds:.1f} s, "
         f"{one.images_per_second:.1f} images/s"
@@ -249,13 +228,9 @@ def benchmark(
 
 
 def _found(detector: "Detector", images: "list[LabelledImage]", batch_size: int) -> "dict[int, Detections]":
-    from icsilib.data.annotations import AnnotationError
     from icsilib.detection.train import detect_files
 
-    try:
-        return detect_files(detector, images, batch_size)
-    except AnnotationError as error:
-        fail(error)
+    return detect_files(detector, images, batch_size)
 
 
 def _training_images(data: Path, also: list[Path] | None) -> "list[LabelledImage]":
@@ -265,24 +240,15 @@ def _training_images(data: Path, also: list[Path] | None) -> "list[LabelledImage
 
 def _images(data: Path, part: str) -> "list[LabelledImage]":
     """The labelled images of one part of a data set on disk, or of all of it."""
-    from icsilib.data.annotations import AnnotationError
-    from icsilib.data.splits import SplitError
     from icsilib.detection.images import images_of
 
-    try:
-        images = images_of(data, part)
-    except (AnnotationError, SplitError, ValueError) as error:
-        fail(error)
+    images = images_of(data, part)
     if not images:
         fail(f"{data}: no images in part {part!r}; choose another")
     return images
 
 
 def _detector(weights: str) -> "Detector":
-    from icsilib.detection.mobilenet import WeightsError
     from icsilib.detection.weights import load
 
-    try:
-        return load(weights)
-    except WeightsError as error:
-        fail(error)
+    return load(weights)

@@ -2,12 +2,14 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from icsilib.cli.failure import fail
-from icsilib.study.provenance import ROOT, ResultsFile, Value
+
+if TYPE_CHECKING:
+    from icsilib.study.provenance import ResultsFile, Value
 
 
 def provenance(
@@ -17,13 +19,11 @@ def provenance(
     ] = None,
 ) -> None:
     """Walk from a number to its value, notebook, code revision, data digests, seed, profile and machine."""
+    from icsilib.study.provenance import ROOT
     from icsilib.study.verdicts import load_results
 
     folders = [results] if results else [*sorted(ROOT.glob("build/*/results")), ROOT / "book" / "reference"]
-    try:
-        files = [(folder, file) for folder in folders for file in load_results(folder).items()]
-    except ValueError as error:
-        fail(str(error))
+    files = [(folder, file) for folder in folders for file in load_results(folder).items()]
     notebook, _, name = key.rpartition(":")
     chosen = [(folder, stem, file) for folder, (stem, file) in files if notebook in ("", stem)]
     found = [(folder, stem, file) for folder, stem, file in chosen if name in file.values]
@@ -33,7 +33,7 @@ def provenance(
         typer.echo(("\n" if number else "") + "\n".join(_lines(folder / f"{stem}.json", stem, name, file)))
 
 
-def _not_found(key: str, name: str, chosen: list[tuple[Path, str, ResultsFile]], folders: list[Path]) -> str:
+def _not_found(key: str, name: str, chosen: "list[tuple[Path, str, ResultsFile]]", folders: list[Path]) -> str:
     if not chosen:
         places = ", ".join(str(folder) for folder in folders)
         return f"{key}: no such results in {places}; run `make book`, or name a folder with --results"
@@ -42,7 +42,7 @@ def _not_found(key: str, name: str, chosen: list[tuple[Path, str, ResultsFile]],
     return f"{key}: no such number; near it: {', '.join(near)}"
 
 
-def _lines(path: Path, stem: str, key: str, file: ResultsFile) -> list[str]:
+def _lines(path: Path, stem: str, key: str, file: "ResultsFile") -> list[str]:
     from icsilib.study.evidence import place_of
 
     origin, place = file.provenance, place_of(stem, key, file.values[key].cell)
@@ -67,7 +67,7 @@ def _lines(path: Path, stem: str, key: str, file: ResultsFile) -> list[str]:
     return [f"{stem}:{key}", *(f"  {name:<14} {row}" for name, row in rows.items() if row)]
 
 
-def _value(value: Value) -> str:
+def _value(value: "Value") -> str:
     text = f"{value.value} {value.unit}".strip()
     if value.interval:
         level = f"{value.level:.0%} " if value.level else ""

@@ -44,9 +44,7 @@ def train(
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU; each takes a batch.")] = 1,
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
-    from icsilib.segmentation import WeightsError
     from icsilib.segmentation.train import train_stages
-    from icsilib.training.checkpoints import CheckpointError, NonFiniteLossError
 
     chosen = _stages(profile)
     if start_from is not None:
@@ -54,10 +52,7 @@ def train(
     if epochs is not None:
         chosen[-1] = chosen[-1].with_(epochs=epochs)
     how: dict[str, Any] = {"start_from": start_from, "accelerator": accelerator, "devices": devices}
-    try:
-        weights = train_stages(chosen, partial(_frames, data), out, seed, data=_digest(data), **how)
-    except (CheckpointError, NonFiniteLossError, WeightsError, ValueError) as error:
-        fail(error)
+    weights = train_stages(chosen, partial(_frames, data), out, seed, data=_digest(data), **how)
     typer.echo(f"{weights}: " + ", then ".join(f"{each.epochs} epochs at {each.size} px" for each in chosen))
 
 
@@ -136,7 +131,6 @@ def ablate(
     from icsilib.segmentation.experiments import ABLATION, VARIANTS, run_ablation
     from icsilib.segmentation.settings import as_record
     from icsilib.study.provenance import Results
-    from icsilib.training.checkpoints import CheckpointError
 
     parts = {
         limit: {
@@ -148,14 +142,11 @@ def ablate(
     collected = Results("segmentation_ablation", "ablation", None, settings=as_record(ABLATION))
     collected.data["icsi-training"] = sha256_of(_annotations(data))
     rows, console = [], Console()
-    try:
-        for row in run_ablation(ABLATION, parts, runs, range(seeds)):
-            rows.append(row)
-            collected.add_table("runs", rows)
-            collected.write(results)
-            console.print(f"{len(rows)} of {len(VARIANTS) * seeds}: {row}")
-    except CheckpointError as error:
-        fail(error)
+    for row in run_ablation(ABLATION, parts, runs, range(seeds)):
+        rows.append(row)
+        collected.add_table("runs", rows)
+        collected.write(results)
+        console.print(f"{len(rows)} of {len(VARIANTS) * seeds}: {row}")
 
 
 @segment.command("repeat")
@@ -172,17 +163,13 @@ def repeat(
     from icsilib.segmentation.train import read_log, train_stages
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import add_scores
-    from icsilib.training.checkpoints import CheckpointError
 
     chosen = _stages(profile)
     test = _frames(data, chosen[-1].preprocess, "test")
     collected = Results(f"segmentation_{profile}", profile, None)
     collected.data["icsi-training"] = sha256_of(_annotations(data))
     for seed in range(seeds):
-        try:
-            weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed, data=_digest(data))
-        except CheckpointError as error:
-            fail(error)
+        weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed, data=_digest(data))
         seconds = read_log(chosen, runs / f"seed{seed}")["seconds"].sum()
         add_scores(collected, frame_table(_segmenter(weights).model, test), "phantom", f"seed{seed}.")
         collected.add(f"seed{seed}.training.seconds", seconds, unit="s", method="steps, validation left out")
@@ -324,16 +311,12 @@ def _means(results: "Results", prefix: str) -> str:
 
 
 def _frames(data: Path, preprocess: "Preprocess", part: str, **how: Any) -> "Frames":
-    from icsilib.data.annotations import AnnotationError
-    from icsilib.data.splits import PARTS, SplitError
+    from icsilib.data.splits import PARTS
     from icsilib.segmentation.frames import load_frames
 
     if part not in (*PARTS, "all"):
         fail(f"part {part!r}: choose {', '.join(PARTS)}, all")
-    try:
-        return load_frames(_annotations(data), preprocess, None if part == "all" else part, **how)
-    except (AnnotationError, SplitError) as error:
-        fail(error)
+    return load_frames(_annotations(data), preprocess, None if part == "all" else part, **how)
 
 
 def _digest(data: Path) -> str | None:
@@ -349,19 +332,16 @@ def _annotations(data: Path) -> Path:
 
 
 def _segmenter(weights: Path | None, closeups: Path | None = None, once: bool = False) -> "Segmenter":
-    from icsilib.segmentation import WeightsError, load
+    from icsilib.segmentation import load
 
     if once and closeups is not None:
         fail("--once: leaves the second look out, for which --closeups gives weights; leave out one of the two")
-    try:
-        segmenter = load() if weights is None else load(weights)
-        if segmenter.settings.closeups:
-            fail(f"{weights}: was trained on close-ups; give it as --closeups, beside a model of whole frames")
-        if closeups is not None:
-            return segmenter.with_second_look(closeups)
-        return segmenter.with_one_look() if once else segmenter
-    except WeightsError as error:
-        fail(error)
+    segmenter = load() if weights is None else load(weights)
+    if segmenter.settings.closeups:
+        fail(f"{weights}: was trained on close-ups; give it as --closeups, beside a model of whole frames")
+    if closeups is not None:
+        return segmenter.with_second_look(closeups)
+    return segmenter.with_one_look() if once else segmenter
 
 
 def _with_engine(segmenter: "Segmenter", engine: str) -> "Segmenter":

@@ -7,8 +7,6 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from icsilib.cli.failure import fail
-
 study = typer.Typer(no_args_is_help=True, help="Run notebooks and build the book.")
 
 
@@ -19,12 +17,9 @@ def run(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value, in YAML.")] = None,
 ) -> None:
     """Execute one notebook with papermill parameters; the target appears only when every cell succeeded."""
-    from icsilib.study.execution import NotebookError, run_notebook
+    from icsilib.study.execution import run_notebook
 
-    try:
-        run_notebook(notebook, target, _parameters(parameter or []))
-    except NotebookError as error:
-        fail(error)
+    run_notebook(notebook, target, _parameters(parameter or []))
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
@@ -40,15 +35,12 @@ def refresh(
     ] = None,
 ) -> None:
     """Execute stored notebooks with their defaults, in reading order, and keep the outputs in place."""
-    from icsilib.study.execution import NotebookError, run_notebook
+    from icsilib.study.execution import run_notebook
     from icsilib.study.order import reading_order
 
     for notebook in notebooks or reading_order():
         typer.echo(f"refreshing {notebook.name}")
-        try:
-            run_notebook(notebook, notebook)
-        except NotebookError as error:
-            fail(error)
+        run_notebook(notebook, notebook)
 
 
 @study.command("order")
@@ -91,9 +83,6 @@ def book(
     from icsilib.study.crate import write_crate
 
     source = assemble(notebooks, results, html.parent / "book")
-    try:
-        page = build(source, html)
-    except RuntimeError as error:
-        fail(error)
+    page = build(source, html)
     write_crate(html, html / "notebooks" / "results")
     typer.echo(f"The book is ready; open {os.path.relpath(page)} in a browser.")

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from icsilib.errors import IcsiError
 from icsilib.files import write_text_atomic
 
 _ROBOFLOW = re.compile(r"_(png|jpe?g|bmp|tiff?|webp)\.rf\.[0-9a-z]+(?=\.\w+$)", re.IGNORECASE)
 Polygon = NDArray[np.float64]  # (N, 2) vertices, x then y, pixels
 
 
-class AnnotationError(ValueError):
+class AnnotationError(IcsiError):
     """A file of annotations that cannot be used; the message names file, record and remedy."""
 
 

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from icsilib.errors import IcsiError
 from icsilib.files import atomic_path, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ REGISTRIES = Path(__file__).parent / "registry"
 Kind = Literal["download", "generated", "user"]
 
 
-class ManifestError(RuntimeError):
+class ManifestError(IcsiError):
     """The manifest or one of its data sets cannot be used; one line naming entry, cause and remedy."""
 
 

@@ -14,13 +14,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from icsilib.data.annotations import Dataset, Image
+from icsilib.errors import IcsiError
 from icsilib.files import write_text_atomic
 
 By = Literal["video_id", "patient_id"]
 PARTS = ("train", "validation", "test")
 
 
-class SplitError(ValueError):
+class SplitError(IcsiError):
     """A split that leaks or does not fit its data; the message names the group and the remedy."""
 
 

@@ -14,12 +14,13 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from icsilib.errors import IcsiError
 from icsilib.files import atomic_path
 
 FrameImage = NDArray[np.uint8]  # grey (height, width) or RGB (height, width, 3)
 
 
-class VideoError(ValueError):
+class VideoError(IcsiError):
     """A video that cannot be decoded or written; the message names file and remedy."""
 
 

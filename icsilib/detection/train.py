@@ -31,6 +31,7 @@ from icsilib.detection.mobilenet import WEIGHTS_FILE, find_imagenet_weights, loa
 from icsilib.detection.settings import Settings, as_record
 from icsilib.detection.ssd import SSD
 from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
+from icsilib.errors import IcsiError
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.training.checkpoints import (
     NonFiniteLossError,
@@ -46,7 +47,7 @@ LOG_EVERY = 10  # steps
 logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 
 
-class TrainingError(RuntimeError):
+class TrainingError(IcsiError):
     """A run that cannot start or go on; the message names the folder and the remedy."""
 
 

@@ -33,6 +33,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from icsilib.data.annotations import Annotation, Category, Dataset, Image, write_coco
 from icsilib.data.splits import Split, write_split
+from icsilib.errors import IcsiError
 from icsilib.files import atomic_path, sha256_of, write_text_atomic
 from icsilib.phantoms.workers import cores, run_in_processes
 
@@ -40,7 +41,7 @@ LAYOUT = 1  # raised when records or files change although the generator's code 
 Records = tuple[list[Image], list[Annotation]]  # of one item; their ids count from 1 within the item
 
 
-class DatasetError(RuntimeError):
+class DatasetError(IcsiError):
     """A data set that cannot be written or does not fit; the message names folder and remedy."""
 
 

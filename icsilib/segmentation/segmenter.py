@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from icsilib.data.preprocess import Geometry, preprocess
+from icsilib.errors import IcsiError
 from icsilib.files import atomic_path
 from icsilib.segmentation.frames import Points, network_input
 from icsilib.segmentation.nested_unet import NestedUNet, Output
@@ -32,7 +33,7 @@ REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
 SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
 
 
-class WeightsError(ValueError):
+class WeightsError(IcsiError):
     """A file of weights that cannot be used; the message names it and the remedy."""
 
 

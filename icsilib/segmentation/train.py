@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
+from icsilib.errors import IcsiError
 from icsilib.files import sha256_of
 from icsilib.segmentation.evaluate import frame_table
 from icsilib.segmentation.frames import Frames, TrainingFrames, network_input
@@ -54,7 +55,7 @@ logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNI
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
 
 
-class TimeUpError(RuntimeError):
+class TimeUpError(IcsiError):
     """Training reached its time limit and was saved; the message says how far it came."""
 
 

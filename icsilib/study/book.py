@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from icsilib.errors import IcsiError
 from icsilib.files import write_text_atomic
 from icsilib.study.evidence import CELL_ANCHOR, study_results
 from icsilib.study.order import chapters
@@ -96,7 +97,7 @@ def build(source: Path, html: Path) -> Path:
     command = [program, "build", source, "--path-output", output, "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"Jupyter Book stopped:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+        raise IcsiError(f"Jupyter Book stopped:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
     shutil.rmtree(html, ignore_errors=True)
     shutil.copytree(output / "_build" / "html", html)
     shutil.copytree(source / "notebooks" / "results", html / "notebooks" / "results", dirs_exist_ok=True)

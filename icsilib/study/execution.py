@@ -8,13 +8,14 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from icsilib.errors import IcsiError
 from icsilib.files import write_text_atomic
 from icsilib.study.provenance import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 
 
-class NotebookError(RuntimeError):
+class NotebookError(IcsiError):
     """A notebook that stopped; the message names notebook, cell and error."""
 
 

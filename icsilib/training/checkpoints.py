@@ -20,16 +20,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from icsilib.errors import IcsiError
 from icsilib.files import atomic_path, write_text_atomic
 
 _TENSOR, _ITEMS = "__tensor__", "__items__"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(IcsiError):
     """A checkpoint that cannot be used; the message names the file and the remedy."""
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(IcsiError):
     """Training met a loss that is infinite or not a number; the message says where and what to try."""
 
 

@@ -11,11 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from icsilib.errors import IcsiError
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 Points = NDArray[np.float64]  # (N, 2), x then y, pixels, continuous image coordinates
 
 
-class Unusable(ValueError):
+class Unusable(IcsiError):
     """Why one record cannot be used, in a few words that serve as a heading in the report."""
 
 
