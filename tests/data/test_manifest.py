@@ -211,6 +211,7 @@ def test_the_study_s_own_manifest_holds_what_it_should() -> None:
         "svia": "download",
         "embryo": "download",
         "mobilenet-v2-imagenet": "user",
+        "wu2019-checkpoint-index": "download",
         "icsi-phantom": "generated",
         "biopsy-phantom": "generated",
         "biopsy-crowd-phantom": "generated",
