@@ -8,7 +8,7 @@ DATA is what `icsi phantom icsi --videos 156 --size 512 --seed 0` rendered. `lab
 annotations: every frame labelled by one of five people and validated by a sixth, as §2.1 describes. `train` goes on
 where RUN stands and ends after the given minutes at the latest, with exit status 75 while something is left to do; the
 profile `paper` is for a GPU, `progressive` is what two cores can do. `score` judges the finished network on the test
-videos, against people's labels and against the exact truth.
+videos against people's labels and against the exact truth, and a model that knew the truth against the labels.
 """
 
 import time
@@ -23,7 +23,7 @@ from icsilib.files import sha256_of
 from icsilib.phantoms.people.annotators import annotator_team
 from icsilib.phantoms.people.labelled_dataset import label_dataset
 from icsilib.segmentation import load
-from icsilib.segmentation.evaluate import frame_table, speed
+from icsilib.segmentation.evaluate import frame_table, perfect_table, speed
 from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.settings import stages
 from icsilib.segmentation.train import WEIGHTS, TimeUpError, read_log, train_stages
@@ -69,10 +69,12 @@ def score(data: Path, run: Path, results: Annotated[Path, typer.Option()], profi
     """Write scores on the test videos, the log and the time a frame takes."""
     segmenter = load(run / WEIGHTS)
     collected = Results(f"segmentation_{profile}", profile, None)
+    judged = {}
     for name, file in (("people", PEOPLE), ("truth", TRUTH)):
-        test = load_frames(data / file, segmenter.settings.preprocess, "test")
+        judged[name] = load_frames(data / file, segmenter.settings.preprocess, "test")
         collected.data[f"phantom, test, labels of {name}"] = sha256_of(data / file)
-        add_scores(collected, frame_table(segmenter.model, test), "phantom", f"{name}.")
+        add_scores(collected, frame_table(segmenter.model, judged[name]), "phantom", f"{name}.")
+    add_scores(collected, perfect_table(judged["truth"], judged["people"]), "phantom", "perfect.")
     add_speed(collected, speed(segmenter))
     collected.add_table("log", read_log(stages(profile), run).to_dict("records"))
     collected.write(results)

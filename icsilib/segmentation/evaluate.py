@@ -88,6 +88,20 @@ def photograph_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SI
     return pd.DataFrame(rows)
 
 
+def perfect_table(truth: Frames, labels: Frames, size: int = SCORED_SIZE) -> pd.DataFrame:
+    """The `frame_table` of a model that answers with `truth`, judged by people's `labels` of the same frames.
+
+    No model can be expected to score better against these labels.
+    """
+    if [record.file_name for record in truth.records] != [record.file_name for record in labels.records]:
+        raise ValueError("truth and labels are of other frames; load the same part of one split")
+    rows = []
+    for n in range(len(truth)):
+        answer = _truth(truth, n, size)
+        rows.append(_row(labels, n, answer.masks, answer.tip, 1.0, _truth(labels, n, size)))
+    return pd.DataFrame(rows)
+
+
 def on_square(probabilities: NDArray[np.float32], place: Geometry) -> NDArray[np.float32]:
     """Probabilities (C, H, W) of a photograph on the square where it lies at `place`, zero on the square's bars."""
     width, height = place.content
