@@ -11,6 +11,9 @@ then we took the ground truth to be a bounding box with the average coordinates"
 - A chain (A~B, B~C, not A~C) is therefore the closer of its two pairs; the third box stays without a partner.
 - One box over two of another reader's goes to the one that it fits better. A reader who draws a sperm twice has one
   vote for it; the second box stays over, unless another reader drew twice there as well.
+
+The code that the paper's first author published in 2019 has another rule, `modal_consensus`: readers agree on a
+*number* of boxes, and no overlap is asked for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -134,6 +137,48 @@ def _rank(group: tuple[int, ...], drawn: _Drawn) -> tuple[float | tuple[float, .
 
 def _mean_box(group: tuple[int, ...], drawn: _Drawn) -> tuple[float, ...]:
     return tuple(drawn.boxes[list(group)].mean(axis=0).tolist())
+
+
+@dataclass(frozen=True)
+class ModalConsensus:
+    """The boxes of one image by the rule of the authors' code, and the errors that it counts."""
+
+    boxes: Boxes  # (K, 4)
+    errors: int  # missing and surplus boxes of all readers, by number alone
+
+
+def modal_consensus(boxes_by_reader: Mapping[str, Boxes]) -> ModalConsensus | None:
+    """The boxes of one image by the rule of the authors' code, not of their text; None if it leaves the image out.
+
+    Written from `baseline_metrics.py`, lines 91 to 189 and 258 (github.com/Daniel-Wu/IVF_Sperm_Detection, commit
+    e5e21a7). The number of boxes is the one that most readers drew, the earliest reader's on a tie. The first reader
+    with that number is the template. A reader with more loses one box, the one that fits the template worst. Each
+    template box becomes the mean of itself and of every other reader's best-overlapping box not used before, at any
+    overlap, even none. An image on which the first reader drew nothing is left out.
+
+    `boxes_by_reader` as in `consensus`, in the order of the readers, which matters here.
+    """
+    drawn = [np.asarray(boxes, dtype=float).reshape(-1, 4) for boxes in boxes_by_reader.values()]
+    if not drawn or not len(drawn[0]):
+        return None
+    numbers = [len(boxes) for boxes in drawn]
+    number = max(numbers, key=numbers.count)
+    template = drawn[numbers.index(number)]
+    free = [_without_worst(boxes, template) if len(boxes) > number else boxes for boxes in drawn]
+    agreed = []
+    for box in template:
+        best = [int(box_iou(boxes, box[None])[:, 0].argmax()) if len(boxes) else None for boxes in free]
+        pairs = [(boxes, place) for boxes, place in zip(free, best, strict=True) if place is not None]
+        agreed.append(np.mean([boxes[place] for boxes, place in pairs], axis=0))
+        free = [boxes if place is None else np.delete(boxes, place, 0) for boxes, place in zip(free, best, strict=True)]
+    errors = sum(abs(len(boxes) - number) for boxes in drawn)
+    return ModalConsensus(np.array(agreed, dtype=float).reshape(-1, 4), errors)
+
+
+def _without_worst(boxes: Boxes, template: Boxes) -> Boxes:
+    """`boxes` without the one whose best IoU with a box of `template` is the lowest, the first on a tie."""
+    fit = box_iou(boxes, template).max(axis=1, initial=-1.0)
+    return np.delete(boxes, int(fit.argmin()), 0)
 
 
 def dataset_consensus(datasets: Mapping[str, Dataset], iou: float = 0.5, min_votes: int = 2) -> Dataset:

@@ -6,7 +6,14 @@ from pycocotools import mask as coco_mask
 
 from icsilib.data.annotations import SPERM, AnnotationError, Category, Dataset, Image, box_annotation
 from icsilib.detection.boxes import box_iou
-from icsilib.detection.consensus import ALL, OTHERS, consensus, dataset_consensus, readers_against_consensus
+from icsilib.detection.consensus import (
+    ALL,
+    OTHERS,
+    consensus,
+    dataset_consensus,
+    modal_consensus,
+    readers_against_consensus,
+)
 from icsilib.detection.readings import readings
 
 
@@ -231,3 +238,66 @@ def test_ar_counts_how_well_boxes_fit():
     table = readers_against_consensus(drawn).set_index(["reader", "against"])
     assert table.loc[("c", ALL), "ar"] == pytest.approx(0.6)  # mean at x = 2: (30 - 4) / (30 + 4) = .765: 6 of 10
     assert table.loc[("c", OTHERS), "ar"] == pytest.approx(0.4)  # at x = 0: 24 / 36 = .667: 4 of 10
+
+
+def boxes_of(**readers):
+    return {name: boxes(*rows) for name, rows in readers.items()}
+
+
+def test_the_code_counts_boxes_where_the_text_asks_for_overlap():
+    """One box each, at three places: the text agrees on none, the code on their mean, where nobody drew."""
+    apart = boxes_of(a=[[0, 0, 10, 10]], b=[[100, 0, 10, 10]], c=[[200, 60, 10, 10]])
+    assert len(consensus(apart).boxes) == 0
+    by_code = modal_consensus(apart)
+    assert by_code is not None
+    assert by_code.boxes.tolist() == [[100, 20, 10, 10]]
+    assert by_code.errors == 0
+
+
+def test_the_code_drops_one_surplus_box_even_where_two_readers_agree_on_it():
+    """A and B drew both sperm, C one; then A and C one, B both: the number that most readers drew decides."""
+    near, far = [0, 0, 10, 10], [50, 0, 10, 10]
+    both = modal_consensus(boxes_of(a=[near, far], b=[near, far], c=[near]))
+    assert both is not None
+    assert (both.boxes.tolist(), both.errors) == ([near, far], 1)
+    # B alone saw the far sperm, A and C the near one. The text wants two votes; the code keeps A's number.
+    one = boxes_of(a=[near], b=[far, near], c=[near])
+    by_code = modal_consensus(one)
+    assert by_code is not None
+    assert (by_code.boxes.tolist(), by_code.errors) == ([near], 1)
+    # A drew near and far, B near, C far: each sperm has two votes by the text; the code has room for one of them,
+    # takes B's, drops A's far box, and moves the sperm half way to C's.
+    crossed = boxes_of(a=[near, far], b=[near], c=[far])
+    assert consensus(crossed).boxes.tolist() == [near, far]
+    by_code = modal_consensus(crossed)
+    assert by_code is not None
+    assert by_code.boxes.round(3).tolist() == [[16.667, 0, 10, 10]]
+    assert by_code.errors == 1
+
+
+def test_the_code_leaves_out_what_its_first_reader_left_empty():
+    """Two readers drew the same sperm: a sperm by the text, no image by the code."""
+    box = [5, 5, 20, 10]
+    assert consensus(boxes_of(a=[], b=[box], c=[box])).boxes.tolist() == [box]
+    assert modal_consensus(boxes_of(a=[], b=[box], c=[box])) is None
+    alone = modal_consensus(boxes_of(a=[box], b=[], c=[]))  # most readers drew none: an image without a sperm
+    assert alone is not None
+    assert (len(alone.boxes), alone.errors) == (0, 1)
+
+
+def test_the_code_removes_one_surplus_box_and_no_more():
+    """C drew three, the others one: the worst goes, and of the other two the closer is averaged in."""
+    three = boxes_of(a=[[0, 0, 10, 10]], b=[[0, 0, 10, 10]], c=[[3, 0, 10, 10], [90, 0, 10, 10], [8, 0, 10, 10]])
+    by_code = modal_consensus(three)
+    assert by_code is not None
+    assert by_code.boxes.tolist() == [[1, 0, 10, 10]]
+    assert by_code.errors == 2
+
+
+def test_on_a_tie_of_numbers_the_earliest_reader_decides():
+    """None, one and two boxes: each number once."""
+    one, two = [[0.0, 0.0, 10.0, 10.0]], [[0.0, 0.0, 10.0, 10.0], [40.0, 0.0, 10.0, 10.0]]
+    first, last = modal_consensus(boxes_of(a=one, b=two, c=[])), modal_consensus(boxes_of(b=two, a=one, c=[]))
+    assert first is not None
+    assert last is not None
+    assert (len(first.boxes), len(last.boxes)) == (1, 2)
