@@ -12,7 +12,7 @@ from icsilib.cli.failure import fail
 if TYPE_CHECKING:
     import pandas as pd
 
-    from icsilib.labels.readers.report import Report
+    from icsilib.labels.records import Report
 
 agree = typer.Typer(no_args_is_help=True, help="Agreement of several people's labels of the same images.")
 

@@ -99,8 +99,8 @@ def convert(
 ) -> None:
     """Read VIA, CVAT, Label Studio, LabelMe, VOC, YOLO or COCO annotations; report what was kept, changed, skipped."""
     from icsilib.data.annotations import write_coco
+    from icsilib.labels import read_annotations
     from icsilib.labels.own import grouped_by_folder, with_names_from
-    from icsilib.labels.readers import read_annotations
 
     options = reading_options(label, default_label, images, size, skip_empty)
     dataset, report = read_annotations(source, format, annotator=annotator, round=round, **options)

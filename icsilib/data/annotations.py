@@ -192,6 +192,27 @@ def polygon_area(polygon: Polygon) -> float:
     return float(0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
 
 
+def clip_to_box(polygon: Polygon | None, box: tuple[float, float, float, float]) -> Polygon | None:
+    """The part of a polygon (N, 2) inside left, top, right, bottom, or None (Sutherland & Hodgman 1974)."""
+    if polygon is None:
+        return None
+    points = polygon
+    for axis, limit, sign in ((0, box[0], 1), (0, box[2], -1), (1, box[1], 1), (1, box[3], -1)):
+        if len(points) == 0:
+            return None
+        inside = sign * (points[:, axis] - limit) >= 0
+        following, next_inside = np.roll(points, -1, axis=0), np.roll(inside, -1)
+        share = (limit - points[:, axis]) / np.where(inside == next_inside, 1.0, following[:, axis] - points[:, axis])
+        crossing = points + share[:, None] * (following - points)
+        kept = [
+            piece
+            for here, there, point, cut in zip(inside, next_inside, points, crossing, strict=True)
+            for piece in ([point] if here else []) + ([cut] if here != there else [])
+        ]
+        points = np.array(kept).reshape(-1, 2)
+    return np.clip(points, box[:2], box[2:]) if len(points) >= 3 else None
+
+
 def crosses_itself(polygon: Polygon) -> bool:
     """Whether the outline of a polygon (N, 2) in px encloses parts with opposite sense, or twice.
 

@@ -18,9 +18,9 @@ from icsilib.data.annotations import (
     polygons_of,
     polygons_to_mask,
 )
-from icsilib.labels.readers import labelme
-from icsilib.labels.readers.assemble import FIRST_OTHER_ID, assemble
-from icsilib.labels.readers.records import Options
+from icsilib.labels import labelme
+from icsilib.labels.assemble import FIRST_OTHER_ID, assemble
+from icsilib.labels.records import Options
 
 EMBRYO = Category(id=FIRST_OTHER_ID, name="embryo")
 VIDEO = "D2024.10.20_S01055_I4778_P_WELL06"

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from icsilib.data.annotations import AnnotationError, Dataset
-from icsilib.labels.readers import voc
-from icsilib.labels.readers.assemble import assemble
-from icsilib.labels.readers.records import Options, Picture, Record
+from icsilib.labels import voc
+from icsilib.labels.assemble import assemble
+from icsilib.labels.records import Options, Picture, Record
 
 SET = "MIaMIA-SpermVideo data set"
 FRAMES = f"{SET}/Frames from original videos"

@@ -28,8 +28,8 @@ from icsilib.data.annotations import (
 )
 from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Preprocess, geometry, preprocess
-from icsilib.labels.readers import read_annotations
-from icsilib.labels.readers.report import Report
+from icsilib.labels import read_annotations
+from icsilib.labels.records import Report
 from icsilib.study.repeated_labels import Mark, RepeatedLabels
 
 _NAMES = {OOLEMMA.name: "oolemma", SUCTION_PIPETTE.name: "pipette", NEEDLE.name: "needle"}

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from icsilib.cli import app
 from icsilib.data.annotations import OOLEMMA, SPERM, AnnotationError, read_coco
-from icsilib.labels.readers import read_annotations
+from icsilib.labels import read_annotations
 
 
 def picture(path: Path, width: int = 100, height: int = 80) -> None:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from icsilib.data.annotations import mask_of, outlines_of, runs_of
-from icsilib.labels.readers import read_annotations
-from icsilib.labels.readers.masks import from_cvat, from_label_studio
-from icsilib.labels.readers.records import Unusable
+from icsilib.labels import read_annotations
+from icsilib.labels.records import Unusable
+from icsilib.labels.shapes import from_cvat, from_label_studio
 
 PAINTED = np.array([[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]], dtype=bool)
 PACKED = [0, 0, 0, 48, 57, 27, 252, 96, 19, 255, 225, 240, 8, 255, 192]  # of PAINTED by label-studio-converter 0.0.59

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from icsilib.data.annotations import AnnotationError, Dataset, mask_of
-from icsilib.labels.readers import FORMATS, read_annotations
+from icsilib.labels import FORMATS, read_annotations
 
 ODD = [
     "",

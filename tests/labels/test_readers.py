@@ -12,7 +12,7 @@ import pytest
 from exports_xml import CVAT_VIDEO, VOC_A, VOC_SIZE
 
 from icsilib.data.annotations import NEEDLE, OOLEMMA, SPERM, AnnotationError, polygons_of
-from icsilib.labels.readers import FORMATS, read_annotations
+from icsilib.labels import FORMATS, read_annotations
 
 HOLDS = {"voc": (SPERM,), "yolo": (SPERM, OOLEMMA)}  # the other formats hold all three objects
 

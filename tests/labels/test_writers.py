@@ -19,8 +19,8 @@ from icsilib.data.annotations import (
     polygon_annotation,
     tip_annotation,
 )
-from icsilib.labels.readers import read_annotations
-from icsilib.labels.writers import write_via_csv, write_via_json, write_voc, write_yolo
+from icsilib.labels import read_annotations
+from icsilib.labels.write_via import write_via_csv, write_via_json
 
 IMAGES = [
     Image(id=1, file_name="images/p1/a.png", width=640, height=400, patient_id="p1", um_per_px=0.25),
@@ -42,10 +42,10 @@ def boxes(draw: st.DrawFn) -> tuple[float, float, float, float]:
 
 
 @st.composite
-def datasets(draw: st.DrawFn, boxes_only: bool = False) -> Dataset:
+def datasets(draw: st.DrawFn) -> Dataset:
     """Boxes, triangles and tips on the first two images, by a reader in a round."""
     annotations: list[Annotation] = []
-    for kind in draw(st.lists(st.sampled_from("b" if boxes_only else "bpt"), max_size=6)):
+    for kind in draw(st.lists(st.sampled_from("bpt"), max_size=6)):
         id, image = len(annotations) + 1, draw(st.sampled_from((1, 2)))
         if kind == "b":
             annotations.append(box_annotation(id, image, SPERM, draw(boxes()), **WHO))
@@ -85,40 +85,14 @@ def test_via_keeps_all(write: Callable[..., Any], name: str, dataset: Dataset, t
     assert sorted(rings[0]) == sorted(rings[1])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-@given(dataset=datasets(boxes_only=True))
-def test_voc_keeps_images_labels_and_boxes(dataset: Dataset, tmp_path: Path) -> None:
-    assert write_voc(dataset, tmp_path / "voc").kept == len(dataset.annotations)
-    back, _ = read_annotations(tmp_path / "voc")
-    assert [image.file_name for image in back.images] == [image.file_name for image in dataset.images]
-    assert content(back) == content(dataset)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-@given(dataset=datasets())
-def test_yolo_keeps_labels_boxes_and_polygons(dataset: Dataset, tmp_path: Path) -> None:
-    same_size = [image.model_copy(update={"width": 100, "height": 80}) for image in dataset.images]
-    dataset = dataset.model_copy(update={"images": same_size})
-    written = write_yolo(dataset, tmp_path / "yolo")
-    tips = sum(each.category_id == NEEDLE.id for each in dataset.annotations)
-    assert written.skipped.total() == tips
-    back, _ = read_annotations(tmp_path / "yolo", size=(100, 80))
-    assert len(back.images) == 3
-    without_images = [(row[1], row[-1]) for row in content(back)]
-    expected = [(row[1], row[-1]) for row in content(dataset) if row[1] != "needle"]
-    assert sorted(without_images, key=repr) == sorted(expected, key=repr)
-
-
 def test_what_a_format_cannot_hold_is_counted(tmp_path: Path) -> None:
     rings = [[(0, 0), (9, 0), (0, 9)], [(20, 20), (29, 20), (20, 29)]]
     two = polygon_annotation(1, 1, OOLEMMA, rings)
     mask = Annotation(id=2, image_id=1, category_id=1, segmentation={"size": [400, 640], "counts": [256000]})
     dataset = Dataset(images=IMAGES, annotations=[two, mask], categories=[OOLEMMA])
-    for write, name in ((write_via_csv, "a.csv"), (write_via_json, "a.json"), (write_yolo, "yolo")):
+    for write, name in ((write_via_csv, "a.csv"), (write_via_json, "a.json")):
         report = write(dataset, tmp_path / name)
         assert (report.records, report.kept, report.skipped.total(), report.changed.total()) == (2, 1, 1, 1)
-    report = write_voc(dataset, tmp_path / "voc")
-    assert (report.kept, report.skipped.total(), report.changed["only its box"]) == (1, 1, 1)
 
 
 def test_the_csv_is_via_s(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from icsilib.data.annotations import clip_to_box
 from icsilib.phantoms.drawing import Picture
 from icsilib.phantoms.icsi.debris import Clump, add_particles, draw_clump
 from icsilib.phantoms.icsi.laboratory import KITS, OPERATORS
@@ -14,7 +15,7 @@ from icsilib.phantoms.icsi.needle import needle_layer, sperm, tip_contrast
 from icsilib.phantoms.icsi.oocyte import Texture, add_oocyte, draw_texture
 from icsilib.phantoms.icsi.optics import Look, camera, draw_look, empty_field, shading
 from icsilib.phantoms.icsi.ranges import IcsiRanges
-from icsilib.phantoms.icsi.scene import Points, Scene, clip_to_box, draw_scene
+from icsilib.phantoms.icsi.scene import Points, Scene, draw_scene
 from icsilib.phantoms.icsi.screen import Screen, draw_box, draw_captions
 from icsilib.phantoms.icsi.shapes import simplified
 from icsilib.phantoms.icsi.surroundings import add_cumulus, add_neighbours, add_pipette, add_well

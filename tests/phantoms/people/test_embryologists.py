@@ -8,8 +8,8 @@ import pytest
 from icsilib.data.annotations import Dataset
 from icsilib.detection.boxes import box_iou
 from icsilib.detection.consensus import ALL, OTHERS, readers_against_consensus
-from icsilib.labels.readers import read_annotations
-from icsilib.labels.writers import write_via_csv, write_via_json
+from icsilib.labels import read_annotations
+from icsilib.labels.write_via import write_via_csv, write_via_json
 from icsilib.phantoms.people.embryologists import (
     Embryologist,
     fitted_readership,

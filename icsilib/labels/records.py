@@ -1,9 +1,11 @@
 """What every reader yields: pictures, shapes in pixels, and records it could not use, with the reason.
 
-A reader turns one file format into these; `icsilib.labels.readers.assemble` turns them into a `Dataset`.
+A reader turns one file format into these; `icsilib.labels.assemble` turns them into a `Dataset`.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,3 +96,71 @@ def attempt(where: str, build: Callable[..., Shape], picture: str, *values: Any)
         return build(where, picture, *values)
     except Unusable as error:
         return Skipped(where, str(error), of=picture)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every record of a file is counted once: `records == kept + skipped.total()`."""
+
+    source: Path
+    format: str
+    images: int = 0  # kept, annotated or not
+    records: int = 0  # labelled objects found
+    kept: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # reason → records
+    skipped_images: Counter[str] = field(default_factory=Counter)  # reason → images
+    changed: Counter[str] = field(default_factory=Counter)  # repair → how often; these were kept
+    details: tuple[tuple[str, str], ...] = ()  # (record, reason or repair), in the file's order
+    notes: tuple[str, ...] = ()  # what else to know before the result is used
+
+    def lines(self) -> list[str]:
+        """The report as lines of text, the counts first and then every record that was skipped or changed."""
+        head = f"{self.source} ({self.format}): {self.images} images, {self.kept} of {self.records} objects kept"
+        counts = [f"  {count} skipped: {reason}" for reason, count in self.skipped.most_common()]
+        counts += [f"  {count} images skipped: {reason}" for reason, count in self.skipped_images.most_common()]
+        counts += [f"  {count} changed: {what}" for what, count in self.changed.most_common()]
+        counts += [f"  note: {note}" for note in self.notes]
+        return [head, *counts, *(f"    {where}: {reason}" for where, reason in self.details)]
+
+
+def number(value: Any, name: str) -> float:
+    """`value` as a finite number; text that spells one is accepted."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError
+        result = float(value)
+    except (ValueError, OverflowError):
+        raise Unusable(f"{name} is not a number") from None
+    if not math.isfinite(result):
+        raise Unusable(f"{name} is not a finite number")
+    return result
+
+
+def pixels(value: Any) -> int | None:
+    """`value` as a whole number of pixels from 1 to 10⁶, or None: a size that is absent or nonsense is unknown."""
+    try:
+        count = number(value, "size")
+    except Unusable:
+        return None
+    return int(count) if 1 <= count <= 1_000_000 and count == int(count) else None
+
+
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """`value` as a JSON object."""
+    if not isinstance(value, dict):
+        raise Unusable(f"{name} is missing" if value is None else f"{name} is not an object")
+    return value
+
+
+def sequence(value: Any, name: str) -> Sequence[Any]:
+    """`value` as a JSON array."""
+    if not isinstance(value, list):
+        raise Unusable(f"{name} is missing" if value is None else f"{name} is not a list")
+    return value
+
+
+def text(value: Any) -> str | None:
+    """`value` as text without surrounding space, or None where there is none."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(int(value) if isinstance(value, float) and value.is_integer() else value)  # tables make ids 1.0
+    return value.strip() or None if isinstance(value, str) else None

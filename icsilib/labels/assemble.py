@@ -26,21 +26,20 @@ from icsilib.data.annotations import (
     runs_of,
     several_tips,
 )
-from icsilib.labels.readers.clipping import clip
-from icsilib.labels.readers.masks import MOST_PIXELS
-from icsilib.labels.readers.places import Places, size_of
-from icsilib.labels.readers.records import (
+from icsilib.labels.places import Places, size_of
+from icsilib.labels.records import (
     Changed,
     Options,
     Picture,
     Points,
     Record,
+    Report,
     Shape,
     Skipped,
     Unusable,
+    text,
 )
-from icsilib.labels.readers.report import Report
-from icsilib.labels.readers.values import text
+from icsilib.labels.shapes import MOST_PIXELS, clip
 
 STUDY = {category.name: category for category in (*ICSI_CATEGORIES, *BIOPSY_CATEGORIES)}
 FIRST_OTHER_ID = 101  # categories that the study does not know are numbered from here

@@ -17,13 +17,22 @@ from pathlib import Path, PureWindowsPath
 from typing import Literal
 from xml.etree import ElementTree
 
-from icsilib.labels.readers.outlines import turned_box
-from icsilib.labels.readers.records import IMAGE_SUFFIXES, Changed, Picture, Record, Shape, Skipped, attempt
-from icsilib.labels.readers.sources import parse_xml
-from icsilib.labels.readers.values import number, pixels, text
+from icsilib.labels.parsing import parse_xml
+from icsilib.labels.records import (
+    IMAGE_SUFFIXES,
+    Changed,
+    Picture,
+    Record,
+    Shape,
+    Skipped,
+    attempt,
+    number,
+    pixels,
+    text,
+)
+from icsilib.labels.shapes import turned_box
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-OURS = "icsilib"  # named as the source of what `write_voc` writes: VOC with fractions of pixels
 _FRACTION = re.compile(r"\d+\.\d*[1-9]\d*")
 FLAGS = ("pose", "truncated", "difficult", "occluded")
 
@@ -62,8 +71,6 @@ def image_name(root: ElementTree.Element, stem: str) -> str:
 
 def _counts_from_zero(root: ElementTree.Element) -> str:
     """What shows that the file does not count pixels from 1; "" where nothing does."""
-    if root.findtext("source/database") == OURS:
-        return ""
     corners = [(name, (corner.text or "").strip()) for name in CORNERS for corner in root.iterfind(f".//bndbox/{name}")]
     if any(value in ("0", "0.0") for name, value in corners if name in ("xmin", "ymin")):
         return "an xmin or ymin is 0"

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import cv2
 
 from icsilib.data.annotations import plain_name
-from icsilib.labels.readers.records import IMAGE_SUFFIXES, Picture, Unusable
+from icsilib.labels.records import IMAGE_SUFFIXES, Picture, Unusable
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded image
 _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # a Windows drive or an address

@@ -11,9 +11,9 @@ import numpy as np
 import yaml
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.labels.readers.outlines import box
-from icsilib.labels.readers.places import UPLOADED
-from icsilib.labels.readers.records import (
+from icsilib.labels.parsing import read_text
+from icsilib.labels.places import UPLOADED
+from icsilib.labels.records import (
     IMAGE_SUFFIXES,
     Changed,
     Options,
@@ -23,9 +23,10 @@ from icsilib.labels.readers.records import (
     Skipped,
     Unusable,
     attempt,
+    number,
+    text,
 )
-from icsilib.labels.readers.sources import read_text
-from icsilib.labels.readers.values import number, text
+from icsilib.labels.shapes import box
 
 NOT_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "requirements.txt"}
 

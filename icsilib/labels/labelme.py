@@ -9,10 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from icsilib.labels.readers.outlines import ellipse
-from icsilib.labels.readers.records import IMAGE_SUFFIXES, Changed, Picture, Record, Shape, Skipped, Unusable, attempt
-from icsilib.labels.readers.sources import parse_json
-from icsilib.labels.readers.values import mapping, number, pixels, sequence, text
+from icsilib.labels.parsing import parse_json
+from icsilib.labels.records import (
+    IMAGE_SUFFIXES,
+    Changed,
+    Picture,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+    mapping,
+    number,
+    pixels,
+    sequence,
+    text,
+)
+from icsilib.labels.shapes import ellipse
 
 
 def read(path: Path) -> Iterator[Record]:

@@ -13,9 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.labels.readers.masks import from_label_studio
-from icsilib.labels.readers.outlines import box, ellipse, rotated_box
-from icsilib.labels.readers.records import (
+from icsilib.labels.parsing import parse_json
+from icsilib.labels.records import (
     IMAGE_SUFFIXES,
     Changed,
     Picture,
@@ -25,9 +24,13 @@ from icsilib.labels.readers.records import (
     Skipped,
     Unusable,
     attempt,
+    mapping,
+    number,
+    pixels,
+    sequence,
+    text,
 )
-from icsilib.labels.readers.sources import parse_json
-from icsilib.labels.readers.values import mapping, number, pixels, sequence, text
+from icsilib.labels.shapes import box, ellipse, from_label_studio, rotated_box
 
 AGAIN = "one of several submissions of a person for one image; numbered as rounds by their dates"
 ANSWERS = {"choices", "number", "rating", "textarea", "taxonomy", "datetime", "pairwise", "ranker", "relation"}

@@ -13,10 +13,22 @@ from typing import Any
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.labels.readers.outlines import box, ellipse
-from icsilib.labels.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
-from icsilib.labels.readers.sources import parse_json, read_text
-from icsilib.labels.readers.values import mapping, number, pixels, sequence, text
+from icsilib.labels.parsing import parse_json, read_text
+from icsilib.labels.records import (
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+    mapping,
+    number,
+    pixels,
+    sequence,
+    text,
+)
+from icsilib.labels.shapes import box, ellipse
 
 COLUMNS = ("filename", "file_size", "file_attributes", "region_count", "region_shape_attributes", "region_attributes")
 LABEL_NAMES = ("label", "class", "name", "type", "category", "object")  # attributes that hold the label, first first

@@ -15,11 +15,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.labels.readers.masks import Mask, from_cvat
-from icsilib.labels.readers.outlines import ellipse, turned_box
-from icsilib.labels.readers.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt
-from icsilib.labels.readers.sources import parse_xml
-from icsilib.labels.readers.values import number, pixels, text
+from icsilib.labels.parsing import parse_xml
+from icsilib.labels.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt, number, pixels, text
+from icsilib.labels.shapes import Mask, ellipse, from_cvat, turned_box
 
 SHAPES = ("box", "polygon", "points", "ellipse", "polyline", "mask", "cuboid", "skeleton")
 TASKS = ("meta/task", "meta/job", "meta/project")

@@ -12,10 +12,23 @@ from typing import Any
 import numpy as np
 
 from icsilib.data.annotations import NEEDLE, AnnotationError
-from icsilib.labels.readers.outlines import turned_box
-from icsilib.labels.readers.records import Changed, Picture, Points, Record, Shape, Skipped, Unusable, attempt
-from icsilib.labels.readers.sources import parse_json
-from icsilib.labels.readers.values import mapping, number, pixels, sequence, text
+from icsilib.labels.parsing import parse_json
+from icsilib.labels.records import (
+    Changed,
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+    mapping,
+    number,
+    pixels,
+    sequence,
+    text,
+)
+from icsilib.labels.shapes import turned_box
 
 IMAGE_KEYS = {"id", "file_name", "width", "height"}
 SHAPE_KEYS = {"id", "image_id", "category_id", "bbox", "area", "segmentation", "keypoints", "num_keypoints"}

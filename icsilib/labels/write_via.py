@@ -12,7 +12,7 @@ from typing import Any
 
 from icsilib.data.annotations import Annotation, Dataset, Image, polygons_of
 from icsilib.files import write_text_atomic
-from icsilib.labels.readers.report import Report
+from icsilib.labels.records import Report
 
 COLUMNS = (
     "filename",
