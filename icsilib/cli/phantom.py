@@ -24,6 +24,7 @@ def icsi(
     every: Annotated[int, typer.Option(help="Keep every n-th frame.")] = 3,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write whole videos at 15 frames/s.")] = False,
     hard: Annotated[float, typer.Option(help="Share of hard scenes: wells, cells without tools, strong relief.")] = 0.0,
+    close: Annotated[float, typer.Option(help="Share of scenes seen close: cells pressed flat, in two lobes.")] = 0.0,
     bright: Annotated[float, typer.Option(help="Share of needles brighter than the field.")] = 0.2,
     workers: Workers = None,
     force: Force = False,
@@ -32,7 +33,7 @@ def icsi(
     from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 
     write_icsi_dataset(
-        out, videos, seed, size, every, mp4, workers, progress=True, force=force, hard=hard, bright=bright
+        out, videos, seed, size, every, mp4, workers, progress=True, force=force, hard=hard, bright=bright, close=close
     )
     _report(out)
 

@@ -51,15 +51,16 @@ class IcsiData:
     every: int = 3  # every how many frames one is kept
     hard: float = 0.0  # share of the videos that are `HardScenes`: photographs of other kinds than paper A's
     bright: float = IcsiRanges.bright_needle_share  # share of the videos whose needle is brighter than the field
+    close: float = 0.0  # share of the videos, beside the hard ones, that are `CloseScenes`
 
     def ranges(self) -> IcsiRanges:
         """What varies between the videos."""
-        return IcsiRanges(hard_share=self.hard, bright_needle_share=self.bright)
+        return IcsiRanges(hard_share=self.hard, bright_needle_share=self.bright, close_share=self.close)
 
     def parameters(self) -> dict[str, Any]:
-        """What decides the content; the usual `bright` is left out, as sets of before there was the choice have it."""
-        usual = self.bright == IcsiRanges.bright_needle_share
-        return {name: value for name, value in asdict(self).items() if not (usual and name == "bright")}
+        """What decides the content; later choices at their default are left out, as sets of before them have it."""
+        usual = {"bright": IcsiRanges.bright_needle_share, "close": 0.0}
+        return {name: value for name, value in asdict(self).items() if usual.get(name) != value}
 
 
 ICSI_PROFILES = {
@@ -89,13 +90,14 @@ def write_icsi_dataset(
     force: bool = False,
     hard: float = 0.0,
     bright: float = IcsiRanges.bright_needle_share,
+    close: float = 0.0,
 ) -> Path:
     """Render `videos` procedures into the folder `out` and return it; continues, or returns at once when complete.
 
-    `size` is in px; every `every`-th frame is kept; `mp4` adds whole videos; `hard` and `bright` are shares of the
-    videos as in `IcsiData`. Raises `DatasetError`.
+    `size` is in px; every `every`-th frame is kept; `mp4` adds whole videos; `hard`, `bright` and `close` are
+    shares of the videos as in `IcsiData`. Raises `DatasetError`.
     """
-    plan = icsi_set(IcsiData(videos, size, every, hard, bright), seed, mp4)
+    plan = icsi_set(IcsiData(videos, size, every, hard, bright, close), seed, mp4)
     return write_phantom_set(plan, out, workers, progress, force)
 
 
@@ -105,7 +107,7 @@ def icsi_set(data: IcsiData, seed: int, mp4: bool = False) -> PhantomSet:
         raise DatasetError(f"videos={data.videos}: needs 3 or more, one each to train, validate and test on")
     if data.size < 32 or data.size % 2 or data.every < 1:
         raise DatasetError(f"size={data.size}, every={data.every}: needs an even size from 32 px and every ≥ 1")
-    for name, share in (("hard", data.hard), ("bright", data.bright)):
+    for name, share in (("hard", data.hard), ("bright", data.bright), ("close", data.close)):
         if not 0 <= share <= 1:
             raise DatasetError(f"{name}={share}: is a share of the videos, from 0 to 1")
     return PhantomSet(

@@ -8,6 +8,7 @@ import pytest
 
 from icsilib.data.annotations import polygon_area
 from icsilib.phantoms.icsi import PHASES, Frame, IcsiRanges, procedure
+from icsilib.phantoms.icsi_dataset import IcsiData
 
 # An optical bench: flat field, no relief; only the dark cytoplasm, or only the dark needle, stands out.
 BENCH = replace(
@@ -259,3 +260,23 @@ def test_an_undivided_cell_has_no_fragments() -> None:
         for ranges in (fallen, replace(fallen, fragmented_share=0.0))
     )
     assert np.array_equal(one.image, other.image)
+
+
+def test_close_scenes_show_two_lobes_and_keep_the_tip_in_the_cell():
+    """A cell pressed in beyond its middle is no longer convex: its hull is far larger. The tip never leaves it."""
+    shares = []
+    for video in range(12):
+        rendered = procedure(3, video, 128, IcsiRanges(close_share=1.0))
+        deepest = int(np.argmax(rendered.timeline.indentation))
+        outline = rendered.scene_at(deepest).oolemma(rendered.timeline.indentation[deepest]).astype(np.float32)
+        shares.append(cv2.contourArea(outline) / cv2.contourArea(cv2.convexHull(outline)))
+        released = rendered.timeline.deepest
+        cell = rendered.scene.oolemma(0.0).astype(np.float32)
+        assert cv2.pointPolygonTest(cell, rendered.scene.tip_at(released).tolist(), False) > 0
+    assert min(shares) < 0.75
+
+
+def test_close_scenes_change_nothing_for_others():
+    """A set without close scenes is drawn as if there were none to choose."""
+    assert IcsiData().parameters() == {"videos": 156, "size": 512, "every": 3, "hard": 0.0}
+    assert IcsiData(close=0.5).parameters()["close"] == 0.5

@@ -102,7 +102,7 @@ def empty_field(rng: np.random.Generator, size: int, kit: Kit, ranges: IcsiRange
     angle = rng.uniform(0, 2 * np.pi)
     slope = rng.uniform(*ranges.field_gradient) * (np.cos(angle) * x + np.sin(angle) * y)
     mottle = noise_field(rng, (size, size), size / 14) + 0.6 * noise_field(rng, (size, size), size / 90)
-    level = np.clip(rng.uniform(*ranges.field_level) + kit.light, 0.25, 0.8)
+    level = np.clip(rng.uniform(*ranges.field_level) + kit.light, 0.25, ranges.brightest_field)
     field = level + slope + rng.uniform(*ranges.mottle) * mottle
     return field.astype(np.float32)
 

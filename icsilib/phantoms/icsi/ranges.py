@@ -46,6 +46,7 @@ class HardScenes:
     cumulus_relief: Range = (0.3, 2.2)
     off_centre: Range = (-0.26, 0.26)
     field_level: Range = (0.28, 0.8)
+    brightest_field: float = 0.8
     field_gradient: Range = (0.0, 0.6)
     relief: Range = (0.5, 2.2)
     relief_contrast: Range = (0.5, 1.1)
@@ -69,6 +70,44 @@ class HardScenes:
 
 
 @dataclass(frozen=True)
+class CloseScenes:
+    """Ranges of injections seen close, as photographs show them and paper A's figures do not.
+
+    The cell fills most of the frame, pressed flat between the tools; it gives way so far ahead of the needle that it
+    becomes two lobes joined by a bridge; of the holding pipette a bright bore between black walls is in view at the
+    frame's edge; the needle is two thin lines that fade deep in the cytoplasm; light may be so strong that the field
+    is white, with a corona of cumulus cells about the zona.
+    """
+
+    um_per_px_512: Range = (0.25, 0.5)
+    elongation: Range = (0.0, 0.3)
+    off_centre: Range = (-0.1, 0.1)
+    breakthrough_depth: Range = (0.5, 1.45)
+    beyond_breakthrough: Range = (0.0, 0.5)
+    funnel_width: Range = (0.1, 0.6)
+    kidney: Range = (0.0, 0.4)
+    pipette_outer_diameter: Range = (90.0, 180.0)
+    pipette_inner_diameter: Range = (15.0, 60.0)
+    pipette_edge_level: Range = (-1.0, -0.4)
+    pipette_edge_width: Range = (2.0, 12.0)
+    pipette_bore_level: Range = (-0.2, 0.9)
+    needle_edge_level: Range = (-0.75, -0.1)
+    needle_fade: Range = (0.0, 0.9)
+    needle_inside: Range = (0.3, 1.0)
+    field_level: Range = (0.3, 1.0)
+    brightest_field: float = 1.0
+    cumulus_share: float = 0.5
+    cumulus_clumps: Range = (1, 9)
+    cumulus_reach: Range = (0.9, 2.6)
+    cumulus_size: Range = (15.0, 50.0)
+    zona_level: Range = (-0.1, 0.25)
+    gamma: Range = (0.6, 1.6)
+    contrast: Range = (0.6, 1.9)
+    defocus: Range = (0.4, 2.6)
+    jpeg_quality: Range = (25, 97)
+
+
+@dataclass(frozen=True)
 class IcsiRanges:
     """Ranges (low, high) from which each procedure draws; lengths in µm, angles in degrees, shares in 0..1."""
 
@@ -77,6 +116,7 @@ class IcsiRanges:
     zona_eccentricity: Range = (-0.4, 0.4)  # shift of the zona against the cell, of the perivitelline gap
     polar_body_angle: Range = (-0.5, 0.5)  # radians off 6 or 12 o'clock
     wobble: Range = (0.004, 0.03)  # of the radius, of each low harmonic of the outline
+    elongation: Range = (0.0, 0.0)  # by how much the cell is flattened along the needle's axis, of the radius
     perivitelline_gap: Range = (2.0, 9.0)
     zona_thickness: Range = (13.0, 20.0)
     polar_body_diameter: Range = (11.0, 18.0)
@@ -188,6 +228,7 @@ class IcsiRanges:
     mirrored_share: float = 0.5
     # optics and camera
     field_level: Range = (0.36, 0.74)
+    brightest_field: float = 0.8
     field_gradient: Range = (0.0, 0.22)
     mottle: Range = (0.004, 0.03)
     vignetting: Range = (0.0, 0.35)
@@ -251,7 +292,9 @@ class IcsiRanges:
     hidden_fading: Range = (1.0, 8.0)  # frames
     hard_share: float = 0.0  # procedures that take the ranges of `hard`
     hard: HardScenes = field(default_factory=HardScenes)
+    close_share: float = 0.0  # procedures that take the ranges of `close`
+    close: CloseScenes = field(default_factory=CloseScenes)
 
-    def hardened(self) -> "IcsiRanges":
-        """These ranges with those of the hard scenes in their place."""
-        return replace(self, **asdict(self.hard))
+    def with_scenes(self, scenes: HardScenes | CloseScenes) -> "IcsiRanges":
+        """These ranges with those of `scenes` in their place."""
+        return replace(self, **asdict(scenes))

@@ -237,7 +237,9 @@ def procedure(
     ranges = ranges or IcsiRanges()
     rng = np.random.default_rng([seed, video, 1])
     if rng.random() < ranges.hard_share:
-        ranges = ranges.hardened()
+        ranges = ranges.with_scenes(ranges.hard)
+    elif ranges.close_share and rng.random() < ranges.close_share:  # without a draw where there are none
+        ranges = ranges.with_scenes(ranges.close)
     cleaving = rng.random() < ranges.cleaving_share
     alone = rng.random() < (ranges.no_tools_cleaving_share if cleaving else ranges.no_tools_share)
     ranges = replace(ranges, cleaving_share=float(cleaving), no_pipette_share=max(alone, ranges.no_pipette_share))
@@ -246,7 +248,8 @@ def procedure(
     look = draw_look(rng, kit, ranges, size)
     outer = float(np.max((scene.zona - scene.centre) @ -scene.u)) / scene.radius
     start = outer + rng.uniform(*ranges.needle_start)
-    timeline = draw_timeline(rng, operator, ranges, outer, start)
+    room = float(np.ptp(scene.outline @ scene.u)) / scene.radius if ranges.elongation[1] else 2.0
+    timeline = draw_timeline(rng, operator, ranges, outer, start, room)
     if alone:
         timeline = without_needle(timeline)
     return Procedure(seed, video, kit.name, operator.name, scene, look, timeline, ranges, noise)

@@ -138,6 +138,10 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
     eccentric = rng.uniform(*ranges.zona_eccentricity, 2) * gap
     outer = (view.radius + gap + thickness) * (1 + 0.4 * _wobble(rng, angles, ranges.wobble))
     zona = view.centre + eccentric + outer[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    if ranges.elongation[1]:
+        flat = rng.uniform(*ranges.elongation)
+        outline, zona = (_flattened(points, view, flat) for points in (outline, zona))
+        polar_body[:2] = _flattened(polar_body[None, :2], view, flat)[0]
     zona, pipette, bore = _draw_pipette(rng, view, zona, thickness, ranges)
     return Scene(
         size=size,
@@ -212,6 +216,13 @@ def _draw_pipette(
     mouth = view.centre - direction * face
     pipette, bore = _pipette(mouth, direction, outer_half, inner_half, rounding, flare, view.size)
     return drawn_in, pipette if held else None, bore
+
+
+def _flattened(points: Points, view: _View, share: float) -> Points:
+    """Points (N, 2) moved as by a press along the needle's axis: nearer by `share` along it, farther across."""
+    along = (points - view.centre) @ view.u
+    across = points - view.centre - along[:, None] * view.u
+    return view.centre + (1 - share) * along[:, None] * view.u + (1 + share / 3) * across
 
 
 def _lobes(rng: np.random.Generator, ranges: IcsiRanges) -> Points:

@@ -40,16 +40,18 @@ class Timeline:
 
 
 def draw_timeline(
-    rng: np.random.Generator, operator: Operator, ranges: IcsiRanges, outer: float, start: float
+    rng: np.random.Generator, operator: Operator, ranges: IcsiRanges, outer: float, start: float, room: float
 ) -> Timeline:
     """Draw the course of one procedure.
 
-    `outer` is where the zona's outer surface lies and `start` where the needle comes into being, both in radii.
+    `outer` is where the zona's outer surface lies and `start` where the needle comes into being, `room` how deep the
+    cell is along the needle's axis, all in radii.
     """
     frames = int(rng.integers(int(ranges.frames[0]), int(ranges.frames[1]) + 1))
-    depth = np.clip(rng.uniform(*ranges.breakthrough_depth) + operator.depth, 0.3, 1.3)
+    most = min(max(1.3, ranges.breakthrough_depth[1]), room - 0.25)
+    depth = np.clip(rng.uniform(*ranges.breakthrough_depth) + operator.depth, 0.3, most)
     by_aspiration = rng.random() < ranges.aspiration_breakage_share
-    deepest = np.clip(1 - depth - rng.uniform(*ranges.beyond_breakthrough), -0.55, 0.6)
+    deepest = np.clip(1 - depth - rng.uniform(*ranges.beyond_breakthrough), max(-0.55, 1.2 - room), 0.6)
     gone = outer + rng.uniform(*ranges.withdrawal)
     lasting = _durations(rng, operator, frames, ranges)
     knots = {  # where the tip is at the end of each phase
