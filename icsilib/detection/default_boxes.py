@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,30 +16,59 @@ from torch import Tensor
 
 from icsilib.detection.boxes import box_iou, cxcywh_to_xywh
 
-MAP_SIZES = (38, 19, 10, 5, 3, 1)  # cells along each side of the six feature maps
 PUBLISHED_RATIOS = (2.0, 3.0)  # long side : short side, each used both ways round
-RATIOS_USED = (1, 2, 2, 2, 1, 1)  # how many of the ratios each map has
 PUBLISHED_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)  # side of map k's square; torchvision's SSD300
+AUTHORS_SCALES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0)  # the authors' configuration, lines 33 and 34; 1 is appended
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # divisors of the offsets (cx, cy, w, h)
+LayoutName = Literal["published", "authors"]
 
 
-def boxes_per_cell() -> tuple[int, ...]:
-    """Default boxes a cell on each map: two squares and two boxes for every aspect ratio, (4, 6, 6, 6, 4, 4)."""
-    return tuple(2 + 2 * used for used in RATIOS_USED)
+@dataclass(frozen=True)
+class Layout:
+    """Six feature maps and the default boxes on each."""
+
+    map_sizes: tuple[int, ...]  # cells along each side
+    ratios_used: tuple[int, ...]  # how many of the ratios each map has
+    lowest_square: float | None = None  # side of the first map's one square; None: two squares, as on the other maps
 
 
-def default_boxes(scales: Sequence[float] = PUBLISHED_SCALES, ratios: tuple[float, float] = PUBLISHED_RATIOS) -> Tensor:
+# "authors" is TensorFlow's SSD on MobileNetV2, which the authors' files of 2019 configure
+# (github.com/Daniel-Wu/IVF_Sperm_Detection): three boxes a cell on the first map, none of them of its scale's square.
+LAYOUTS: dict[LayoutName, Layout] = {
+    "published": Layout((38, 19, 10, 5, 3, 1), (1, 2, 2, 2, 1, 1)),
+    "authors": Layout((40, 20, 10, 5, 3, 2), (1, 2, 2, 2, 2, 2), lowest_square=0.1),
+}
+MAP_SIZES = LAYOUTS["published"].map_sizes
+
+
+def boxes_per_cell(layout: LayoutName = "published") -> tuple[int, ...]:
+    """Default boxes per cell on each map: two squares and two boxes for every aspect ratio, (4, 6, 6, 6, 4, 4).
+
+    The first map has one square where the layout says so.
+    """
+    one = LAYOUTS[layout].lowest_square is not None
+    return tuple(2 + 2 * used - (one and k == 0) for k, used in enumerate(LAYOUTS[layout].ratios_used))
+
+
+def default_boxes(
+    scales: Sequence[float] = PUBLISHED_SCALES,
+    ratios: tuple[float, float] = PUBLISHED_RATIOS,
+    layout: LayoutName = "published",
+) -> Tensor:
     """The (8732, 4) default boxes, cxcywh as fractions of the input's side, in the order of the network's output.
 
     `scales` are the sides s₁ … s₇ of the squares; each map k also has a square of side √(s_k·s_{k+1}). Centres are
     those of the cells, (i + ½)/f for a map of f cells (Liu et al. 2016, section 2.2). `ratios` are those of the
-    elongated boxes: the first on every map, the second on maps 2 to 4.
+    elongated boxes: the first on every map, the second on maps 2 to 4. The layout "authors" has 8,028 boxes.
     """
-    if len(scales) != len(MAP_SIZES) + 1 or any(a >= b for a, b in pairwise(scales)):
-        raise ValueError(f"default box scales: need {len(MAP_SIZES) + 1} rising numbers, got {tuple(scales)}")
-    boxes = []
-    for size, used, (scale, following) in zip(MAP_SIZES, RATIOS_USED, pairwise(scales), strict=True):
+    maps = LAYOUTS[layout]
+    if len(scales) != len(maps.map_sizes) + 1 or any(a >= b for a, b in pairwise(scales)):
+        raise ValueError(f"default box scales: need {len(maps.map_sizes) + 1} rising numbers, got {tuple(scales)}")
+    boxes: list[Tensor] = []
+    for size, used, (scale, following) in zip(maps.map_sizes, maps.ratios_used, pairwise(scales), strict=True):
         shapes = [(scale, scale), (math.sqrt(scale * following),) * 2]
+        if maps.lowest_square is not None and not boxes:
+            shapes = [(maps.lowest_square,) * 2]
         for ratio in ratios[:used]:
             long, short = scale * math.sqrt(ratio), scale / math.sqrt(ratio)
             shapes += [(long, short), (short, long)]

@@ -39,7 +39,7 @@ class Detector:
 
     def __init__(self, network: Network, settings: Settings, device: torch.device | str = "cpu") -> None:
         self.network, self.settings, self.device = network, settings, device
-        self._defaults = default_boxes(settings.scales, settings.ratios).to(device)
+        self._defaults = default_boxes(settings.scales, settings.ratios, settings.layout).to(device)
 
     def predict(self, image: NDArray[np.uint8], batch_size: int = 8) -> Detections:
         """Sperm in one image of 8 bits, RGB (H, W, 3) or grey (H, W)."""
@@ -78,7 +78,9 @@ class Detector:
         """Detections of each input, boxes xywh in px of the input."""
         batch = torch.from_numpy(np.stack(inputs)).to(self.device).permute(0, 3, 1, 2).float() / 255
         logits, offsets = self.network(batch)
-        scores, best = logits.float().softmax(dim=-1)[..., 1].topk(self.settings.candidates, dim=1)
+        logits = logits.float()
+        sperm = logits[..., 1].sigmoid() if self.settings.score == "sigmoid" else logits.softmax(dim=-1)[..., 1]
+        scores, best = sperm.topk(self.settings.candidates, dim=1)
         picked = offsets.float().gather(1, best[..., None].expand(-1, -1, 4))
         boxes = cxcywh_to_xywh(torch.stack([decode(o, self._defaults[b]) for o, b in zip(picked, best, strict=True)]))
         pixels = (boxes * self.settings.input_size).double().cpu().numpy()

@@ -45,8 +45,9 @@ class Batch:
     """Inputs of one training step with what every default box is to become."""
 
     images: Tensor  # (B, 3, S, S) uint8 RGB
-    positive: Tensor  # (B, 8732) bool
-    targets: Tensor  # (B, 8732, 4)
+    positive: Tensor  # (B, N) bool, N default boxes
+    targets: Tensor  # (B, N, 4)
+    sperm: Tensor  # (B,) labelled sperm in each input
 
 
 def labelled_images(
@@ -158,7 +159,7 @@ def training_batches(
 
     Which images a step sees depends on the seed and the step alone. An epoch's last, incomplete batch is left out.
     """
-    defaults = default_boxes(inputs.settings.scales, inputs.settings.ratios)
+    defaults = default_boxes(inputs.settings.scales, inputs.settings.ratios, inputs.settings.layout)
     size = min(inputs.settings.batch_size, len(inputs))
     per_epoch = len(inputs) // size
 
@@ -168,6 +169,7 @@ def training_batches(
             images=torch.from_numpy(np.stack([pixels for pixels, _ in samples])).permute(0, 3, 1, 2),
             positive=torch.stack([one.positive for one in found]),
             targets=torch.stack([one.offsets for one in found]),
+            sperm=torch.tensor([len(boxes) for _, boxes in samples]),
         )
 
     step = first_step

@@ -20,16 +20,16 @@ class MultiboxLoss:
     negatives: int
 
 
-def mine_negatives(losses: Tensor, positive: Tensor, ratio: int, minimum: int) -> Tensor:
+def mine_negatives(losses: Tensor, positive: Tensor, ratio: int, minimum: int, sperm: Tensor | None = None) -> Tensor:
     """Choose background default boxes image by image, those with the largest loss: (B, N) bool.
 
     `losses` (B, N) are the classification losses, `positive` (B, N) marks the default boxes matched to a sperm;
     every other box has an IoU below 0.5 with all sperm and may be chosen. An image with k positives gives
-    `ratio`·k negatives. An image without any would teach nothing although most biopsy images are like that, so
-    it gives `minimum`. This case is open in the paper.
+    `ratio`·k negatives; with `sperm` (B,), the number of labelled sperm, k counts these. An image without any would
+    teach nothing although most biopsy images are like that, so it gives `minimum`. This case is open in the paper.
     """
-    positives = positive.sum(dim=1, keepdim=True)
-    wanted = torch.where(positives > 0, ratio * positives, minimum)
+    counted = (positive.sum(dim=1) if sperm is None else sperm)[:, None]
+    wanted = torch.where(counted > 0, ratio * counted, minimum)
     ranked = losses.detach().masked_fill(positive, -torch.inf).argsort(dim=1, descending=True, stable=True)
     rank = ranked.argsort(dim=1)
     return (rank < wanted) & ~positive
@@ -42,16 +42,18 @@ def multibox_loss(
     targets: Tensor,
     ratio: int = NEGATIVES_PER_POSITIVE,
     minimum_negatives: int = 6,
+    sperm: Tensor | None = None,
 ) -> MultiboxLoss:
     """Classification and localisation loss of a batch (Liu et al. 2016, equations 1 to 3).
 
-    `logits` (B, N, 2) for background and sperm, `offsets` and `targets` (B, N, 4) encoded boxes, `positive` (B, N).
-    Sums are divided by the number of positives, or by a `ratio`-th of the negatives where that is more: the two are
-    the same as long as every image holds a sperm, and the second stays above zero when none does.
+    `logits` (B, N, 2) for background and sperm, `offsets` and `targets` (B, N, 4) encoded boxes, `positive` (B, N);
+    `sperm` as in `mine_negatives`. Sums are divided by the number of positives, or by a `ratio`-th of the negatives
+    where that is more: the two are the same as long as every image holds a sperm, and the second stays above zero
+    when none does.
     """
     each = functional.cross_entropy(logits.flatten(0, 1), positive.flatten().long(), reduction="none")
     each = each.view_as(positive)
-    negative = mine_negatives(each, positive, ratio, minimum_negatives)
+    negative = mine_negatives(each, positive, ratio, minimum_negatives, sperm)
     distance = functional.smooth_l1_loss(offsets[positive], targets[positive], reduction="sum")
     positives, negatives = int(positive.sum()), int(negative.sum())
     divisor = max(positives, negatives / ratio, 1.0)

@@ -1,13 +1,14 @@
 """Everything that decides a detector and its training, as one frozen record for each profile.
 
-`paper` is what the paper states, with the open points filled in by SSD's own defaults; `standard` and `quick` are
+`paper` is what the paper states, with the open points filled in by SSD's own defaults; `authors` is what the files
+say that its first author published in 2019 (github.com/Daniel-Wu/IVF_Sperm_Detection); `standard` and `quick` are
 the same method at a scale that a CPU finishes. Open points are marked so.
 """
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from icsilib.detection.default_boxes import PUBLISHED_RATIOS, PUBLISHED_SCALES
+from icsilib.detection.default_boxes import AUTHORS_SCALES, PUBLISHED_RATIOS, PUBLISHED_SCALES, LayoutName
 from icsilib.detection.ssd import Resample
 
 
@@ -20,12 +21,17 @@ class Settings:
     # what the network sees
     input_size: int = 640  # px, side of the network's input
     resample: Resample = "pool"  # how 80, 40 and 20 cells become 38, 19 and 10 (open)
+    layout: LayoutName = "published"  # feature maps and boxes: 8,732, or the 8,028 of the authors' files
     window: int | None = None  # side of the square cut from an image for one input; None resamples whole images
     overlap: int = 0  # of neighbouring windows; at least the largest sperm
     scales: tuple[float, ...] = PUBLISHED_SCALES  # of the default boxes, as fractions of the input's side (open)
     ratios: tuple[float, float] = PUBLISHED_RATIOS  # of their elongated ones, long side to short side (open)
     # loss
     negatives_per_positive: int = 3
+    # What k counts in "in each image with k spermatozoa, we select the 3k negative examples": spermatozoa, as written,
+    # or matched default boxes, as in SSD and in the sentence before ("three per positive box").
+    mining: Literal["per_match", "per_sperm"] = "per_match"
+    empty_images: bool = True  # False leaves images without sperm out of training and validation
     minimum_negatives: int = 6  # of an image without sperm (open)
     localisation_weight: float = 1.0  # (open)
     l2: float = 4e-5  # weight of the squared norm of the weights (open)
@@ -34,6 +40,7 @@ class Settings:
     initialisation: Literal["imagenet", "shipped", "scratch"] = "imagenet"
     frozen_stages: int = 0  # first stages of MobileNetV2 kept as initialised
     learning_rate: float = 1e-3  # (open)
+    schedule: Literal["cosine", "constant"] = "cosine"  # of the learning rate (open)
     warm_up: int = 100  # steps over which the rate rises from zero (open)
     decay: float = 0.9  # of RMSProp's moving average of squared gradients (open)
     momentum: float = 0.9  # (open)
@@ -44,6 +51,7 @@ class Settings:
     largest_gradient: float = 20.0  # norm to which longer gradients are cut; few positives make rare long ones (open)
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16 where the processor multiplies it
     # augmentation
+    crop: Literal["zoom", "ssd"] = "zoom"  # this study's, or SSD's random crop without padding
     zoom: float = 1.5  # a window's side is multiplied by up to this or its inverse
     empty_share: float = 0.25  # of windows of images with sperm that are cut anywhere, not around a sperm
     turns: bool = False  # also turn by quarters: a preparation has no upper side (not in the paper)
@@ -51,6 +59,7 @@ class Settings:
     brightness: float = 0.2  # largest relative change
     contrast: float = 0.2
     # detections
+    score: Literal["softmax", "sigmoid"] = "softmax"  # from the two logits, or from that of sperm alone
     score_threshold: float = 0.01
     nms_iou: float = 0.45
     candidates: int = 400  # best-scoring boxes of an input that enter non-maximum suppression
@@ -93,7 +102,32 @@ _ANYWHERE = _WINDOWS.with_(initialisation="shipped", frozen_stages=4, empty_shar
 # Smaller windows, so that a head is more than a feature map's cell, and boxes for heads alone and for thin tails.
 _BIOPSY = _ANYWHERE.with_(window=320, zoom=1.3, scales=BIOPSY_SCALES, ratios=(2.0, 4.5))
 PROFILES = {
-    "paper": Settings("paper"),
+    "paper": Settings("paper", mining="per_sperm"),
+    # `ssd_mobilenet_v2_coco.config` at commit ef20b94. What it cannot have here: the beginning, a detector trained on
+    # COCO; RMSProp in TensorFlow's form, with ε within the root, which at ε = 1 hardly differs.
+    "authors": Settings(
+        "authors",
+        layout="authors",
+        scales=AUTHORS_SCALES,
+        minimum_negatives=3,
+        empty_images=False,
+        l2=2e-5,  # times the squared norm; theirs is 4e-5 times half of it
+        learning_rate=0.004,
+        schedule="constant",
+        warm_up=0,
+        epsilon=1.0,
+        batch_size=18,
+        steps=120_000,
+        largest_gradient=1e9,  # none is cut
+        crop="ssd",
+        sperm_per_visit=10**6,  # every image once in an epoch
+        brightness=0.0,
+        contrast=0.0,
+        score="sigmoid",
+        score_threshold=1e-8,
+        nms_iou=0.6,
+        candidates=8028,
+    ),
     # The reference run, stage by stage: with the crowded set beside the biopsy images, around sperm; then with half of
     # the windows anywhere, where a thread must be told from a tail; then the same for long; then with smaller windows
     # and other boxes. A stage with the biopsy images alone made the validation worse.

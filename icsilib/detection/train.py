@@ -83,6 +83,8 @@ def train(
     """
     out = Path(out)
     _check(out, settings, start_from, {"training": training, "validation": validation})
+    if not settings.empty_images:
+        training, validation = ([image for image in part if len(image.boxes)] for part in (training, validation))
     start_from = start_from or BIOPSY_PHANTOM
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision(settings, accelerator))
     torch.manual_seed(seed)
@@ -147,7 +149,7 @@ def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> 
     `start_from`, or "scratch".
     Where ImageNet is asked for and its weights are not there, it says so on one line and starts from scratch.
     """
-    network = SSD(settings.resample)
+    network = SSD(settings.resample, settings.layout)
     if settings.initialisation == "scratch":
         return network, "scratch"
     origin: str = settings.initialisation
@@ -185,9 +187,14 @@ def rmsprop(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:
 
 
 def learning_rate(step: int, settings: Settings) -> float:
-    """Learning rate of step 0, 1, …: rising over `warm_up` steps, then falling to 0 along half a cosine."""
+    """Learning rate of step 0, 1, …: rising over `warm_up` steps, then falling to 0 along half a cosine.
+
+    It stays where it is after the rise if the settings' schedule is "constant".
+    """
     if step < settings.warm_up:
         return settings.learning_rate * (step + 1) / settings.warm_up
+    if settings.schedule == "constant":
+        return settings.learning_rate
     done = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
     return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
@@ -218,9 +225,9 @@ def _train_step(
         group["lr"] = rate
     images, positive, targets = (fabric.to_device(t) for t in (batch.images, batch.positive, batch.targets))
     logits, offsets = model(images.float() / 255)
-    parts = multibox_loss(
-        logits, offsets, positive, targets, settings.negatives_per_positive, settings.minimum_negatives
-    )
+    sperm = fabric.to_device(batch.sperm) if settings.mining == "per_sperm" else None
+    ratio, minimum = settings.negatives_per_positive, settings.minimum_negatives
+    parts = multibox_loss(logits, offsets, positive, targets, ratio, minimum, sperm)
     penalty = settings.l2 * l2_regularisation(w for w in model.parameters() if w.requires_grad)
     loss = parts.classification + settings.localisation_weight * parts.localisation + penalty
     optimizer.zero_grad()

@@ -40,7 +40,7 @@ def load_weights(path: Path | str) -> tuple[SSD, Settings, dict[str, Any]]:
             metadata = json.loads((file.metadata() or {})["detector"])
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         settings = from_record(metadata["settings"])
-        network = SSD(settings.resample)
+        network = SSD(settings.resample, settings.layout)
         network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in stored.items()})
     except FileNotFoundError:
         raise WeightsError(

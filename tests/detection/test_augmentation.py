@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icsilib.detection.augmentation import PADDING, random_input, random_rectangle, visible
+from icsilib.detection.augmentation import (
+    PADDING,
+    SSD_COVERAGES,
+    random_input,
+    random_rectangle,
+    ssd_rectangle,
+    visible,
+)
 from icsilib.detection.settings import Settings
 
 PLAIN = Settings("test", input_size=100, window=50, zoom=1.0, brightness=0.0, contrast=0.0, empty_share=0.0)
@@ -67,3 +74,24 @@ def test_an_image_without_sperm_gives_an_input_without_boxes():
     pixels, boxes = random_input(np.zeros((60, 60, 3), np.uint8), np.zeros((0, 4)), PLAIN, np.random.default_rng(0))
     assert pixels.shape == (100, 100, 3)
     assert boxes.shape == (0, 4)
+
+
+def test_ssd_s_crop_holds_the_share_of_a_sperm_that_it_drew():
+    boxes, draw = np.array([[20.0, 30, 40, 20]]), np.random.default_rng(0)
+    found = [ssd_rectangle(200, 100, boxes, draw) for _ in range(200)]
+    for (left, top, wide, high), least in found:
+        assert 0 <= left <= left + wide <= 200
+        assert 0 <= top <= top + high <= 100
+        assert len(visible(boxes - [left, top, 0, 0], wide, high, least)) == 1
+        if (wide, high) != (200, 100):
+            assert 0.49 <= wide / high <= 2.05  # rounded to whole px
+            assert 0.095 <= wide * high / 20_000 <= 1
+    assert {least for _, least in found} == set(SSD_COVERAGES)
+    assert 10 <= sum(rectangle == (0, 0, 200, 100) for rectangle, _ in found) <= 60  # 0.15 of 200 are 30
+
+
+def test_ssd_s_crop_of_an_image_without_sperm_is_the_image():
+    assert ssd_rectangle(200, 100, np.zeros((0, 4)), np.random.default_rng(0))[0] == (0, 0, 200, 100)
+    image = np.zeros((100, 200, 3), np.uint8)
+    pixels, boxes = random_input(image, np.zeros((0, 4)), PLAIN.with_(crop="ssd"), np.random.default_rng(0))
+    assert (pixels.shape, boxes.shape) == ((100, 100, 3), (0, 4))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from icsilib.detection.boxes import box_iou, cxcywh_to_xywh, xywh_to_cxcywh
 from icsilib.detection.default_boxes import (
+    AUTHORS_SCALES,
     MAP_SIZES,
     PUBLISHED_SCALES,
     boxes_per_cell,
@@ -47,6 +48,20 @@ def test_every_map_has_its_published_scale_and_ratios():
         assert on_map[0, -1, 0, 0].item() == pytest.approx((size - 0.5) / size)
         assert on_map[0, -1, 0, 1].item() == pytest.approx(0.5 / size)
         start += size**2 * n
+
+
+def test_the_authors_8028_boxes_lie_on_six_maps():
+    assert boxes_per_cell("authors") == (3, 6, 6, 6, 6, 6)
+    boxes = default_boxes(AUTHORS_SCALES, layout="authors")
+    assert len(boxes) == 3 * 40**2 + 6 * (20**2 + 10**2 + 5**2 + 3**2 + 2**2) == 8028
+    # TensorFlow's first map: a square of a tenth of the input, then 2 : 1 and 1 : 2 of its scale 0.2.
+    long, short = 0.2 * math.sqrt(2), 0.2 / math.sqrt(2)
+    first = [[0.5 / 40] * 2 + shape for shape in ([0.1, 0.1], [long, short], [short, long])]
+    assert boxes[:3].tolist() == [pytest.approx(box) for box in first]
+    # Last map: scale 0.95 and the square between it and 1.
+    assert boxes[-6, 2:].tolist() == pytest.approx([0.95, 0.95])
+    assert boxes[-5, 2:].tolist() == pytest.approx([math.sqrt(0.95)] * 2)
+    assert boxes[-1, :2].tolist() == [0.75, 0.75]
 
 
 def test_ratios_change_the_elongated_boxes_alone():

@@ -123,3 +123,16 @@ def test_openvino_finds_the_same_sperm_in_every_precision(precision):
     assert exact.scores[0] > 0.2
     assert np.abs(exact.scores[:3] - fast.scores[:3]).max() < {"f32": 1e-4, "bf16": 0.05}[precision]
     assert np.abs(exact.boxes[0] - fast.boxes[0]).max() < 3  # px
+
+
+def test_a_sigmoid_score_takes_the_logit_of_sperm_alone():
+    """Logits 2 and 1: softmax gives 1 / (1 + e), the sigmoid of 1 gives e / (1 + e)."""
+
+    def undecided(images):
+        return torch.tensor([2.0, 1.0]).expand(len(images), 8732, 2), torch.zeros(len(images), 8732, 4)
+
+    image = np.zeros((300, 300, 3), np.uint8)
+    by_softmax = Detector(undecided, WINDOWS).predict(image).scores[0]
+    by_sigmoid = Detector(undecided, WINDOWS.with_(score="sigmoid")).predict(image).scores[0]
+    assert by_softmax == pytest.approx(1 / (1 + math.e))
+    assert by_sigmoid == pytest.approx(math.e / (1 + math.e))

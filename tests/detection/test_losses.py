@@ -74,3 +74,14 @@ def test_regularisation_is_the_square_of_the_weights_norm():
         layer.weight.copy_(torch.tensor([[3.0, 4.0]]))
         layer.bias.fill_(100.0)
     assert l2_regularisation(layer.parameters()).item() == 25
+
+
+def test_negatives_may_be_counted_by_sperm_as_the_paper_is_written():
+    """One sperm matched to two default boxes: 3·1 negatives as written, 3·2 by matched boxes."""
+    losses, positive = torch.arange(12.0)[None], torch.zeros(1, 12, dtype=torch.bool)
+    positive[0, :2] = True
+    by_sperm = mine_negatives(losses, positive, ratio=3, minimum=5, sperm=torch.tensor([1]))
+    assert by_sperm[0].nonzero().flatten().tolist() == [9, 10, 11]
+    assert mine_negatives(losses, positive, ratio=3, minimum=5).sum() == 6
+    nobody = mine_negatives(losses, positive & False, ratio=3, minimum=5, sperm=torch.tensor([0]))
+    assert nobody.sum() == 5

@@ -18,6 +18,18 @@ def test_every_input_gives_8732_predictions(side, resample):
     assert offsets.shape == (1, 8732, 4)
 
 
+def test_the_authors_network_has_their_maps_boxes_and_parameters():
+    """40, 20, 10, 5, 3 and 2 cells at 640 px, and the 4,611,014 parameters that their checkpoint's index names."""
+    network = SSD(layout="authors").eval()
+    assert sum(weight.numel() for weight in network.parameters()) == 4_611_014
+    with torch.inference_mode():
+        for side in (640, 96):
+            maps = network.maps(torch.rand(1, 3, side, side))
+            assert [m.shape[-1] for m in maps] == [40, 20, 10, 5, 3, 2]
+        logits, offsets = network(torch.rand(1, 3, 96, 96))
+    assert (logits.shape, offsets.shape) == ((1, 8028, 2), (1, 8028, 4))
+
+
 def test_at_300_px_both_ways_of_resampling_change_nothing():
     torch.manual_seed(0)
     pooled = SSD("pool").eval()

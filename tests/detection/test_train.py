@@ -1,3 +1,4 @@
+import json
 import random
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 from icsilib.detection import load
 from icsilib.detection import train as training
 from icsilib.detection.images import LabelledImage, TrainingInputs, training_batches
-from icsilib.detection.settings import Settings
+from icsilib.detection.settings import PROFILES, Settings
 from icsilib.detection.train import TrainingError, best_validation, initialised, learning_rate, train, training_mode
 from icsilib.detection.weights import load_weights
 from icsilib.training.checkpoints import NonFiniteLossError, load_checkpoint
@@ -97,6 +98,34 @@ def test_a_run_stopped_between_two_saves_ends_with_the_same_bits(tmp_path, monke
     assert_equal_runs(tmp_path / "whole", tmp_path / "stopped")
 
 
+@pytest.mark.parametrize("profile", ["paper", "authors"])
+def test_the_published_profiles_train_resume_and_predict(tmp_path, monkeypatch, profile):
+    """At 64 px and two images a step, from scratch; everything else is the profile's."""
+    images = write_images(tmp_path)
+    small = PROFILES[profile].with_(input_size=64, batch_size=2, steps=3, validate_every=3, initialisation="scratch")
+    train(images, images, small, tmp_path / "whole", save_every=1)
+    real = training.multibox_loss
+    calls = []
+
+    def stopping(*inputs):
+        calls.append(inputs)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*inputs)
+
+    monkeypatch.setattr(training, "multibox_loss", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        train(images, images, small, tmp_path / "stopped", save_every=1)
+    train(images, images, small, tmp_path / "stopped", save_every=1)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "stopped")
+    per_step = [sperm for *_, sperm in calls]
+    assert all((sperm is None) == (profile == "authors") for sperm in per_step)  # `paper` mines 3k, k spermatozoa
+    boxes, scores = load(tmp_path / "whole" / "best.safetensors").predict(np.full((80, 96, 3), 200, np.uint8))
+    assert len(boxes) == len(scores) <= 100
+    seen = json.loads((tmp_path / "whole" / "settings.json").read_text())["images"]
+    assert seen == ([1, 2, 3] if profile == "authors" else [1, 2, 3, 4])  # the fourth has no sperm
+
+
 def test_the_loss_falls_on_two_images(tmp_path):
     images = write_images(tmp_path, 3)[:2]
     settings = SMALL.with_(steps=150, validate_every=150, learning_rate=3e-3, zoom=1.0, empty_share=0.0)
@@ -172,6 +201,11 @@ def test_learning_rate_rises_then_falls_along_a_cosine():
     assert rates[4] == pytest.approx(0.4)
     assert rates[9] == pytest.approx(0.2)
     assert 0 < rates[13] < 0.02
+
+
+def test_a_constant_rate_stays():
+    settings = Settings("test", learning_rate=0.004, schedule="constant", warm_up=0, steps=10)
+    assert {learning_rate(step, settings) for step in range(10)} == {0.004}
 
 
 def test_without_imagenet_weights_it_says_so_on_one_line(tmp_path, monkeypatch, capsys):
