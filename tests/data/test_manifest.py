@@ -210,6 +210,7 @@ def test_the_study_s_own_manifest_holds_what_it_should() -> None:
         "bu-bil": "download",
         "svia": "download",
         "embryo": "download",
+        "icsi-frames": "download",
         "mobilenet-v2-imagenet": "user",
         "wu2019-checkpoint-index": "download",
         "icsi-phantom": "generated",
