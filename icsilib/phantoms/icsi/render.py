@@ -248,8 +248,7 @@ def procedure(
     look = draw_look(rng, kit, ranges, size)
     outer = float(np.max((scene.zona - scene.centre) @ -scene.u)) / scene.radius
     start = outer + rng.uniform(*ranges.needle_start)
-    room = float(np.ptp(scene.outline @ scene.u)) / scene.radius if ranges.elongation[1] else 2.0
-    timeline = draw_timeline(rng, operator, ranges, outer, start, room)
+    timeline = draw_timeline(rng, operator, ranges, outer, start, scene.room if ranges.elongation[1] else 2.0)
     if alone:
         timeline = without_needle(timeline)
     return Procedure(seed, video, kit.name, operator.name, scene, look, timeline, ranges, noise)

@@ -44,6 +44,11 @@ class Scene:
     bevel_side: float  # +1 or -1
 
     @property
+    def room(self) -> float:
+        """How deep the cell at rest is along the needle's axis, in radii."""
+        return (self.entry + _entry(self.outline, self.centre, -self.u, -self.offset)) / self.radius
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Height and width of a frame in px."""
         return self.size, self.size
