@@ -20,7 +20,6 @@ from icsilib.detection.evaluate import IOUS, Matched
 from icsilib.detection.images import LabelledImage
 from icsilib.detection.readings import Boxes, Readings
 
-PUBLISHED_IMAGES = 110  # of the published test set
 _SLACK = 1e-9  # a decimal overlap such as 0.55 is not exact in binary
 
 
@@ -60,17 +59,6 @@ def as_detections(together: Readings, reader: str, images: Sequence[LabelledImag
     drawn = {image.id: boxes for image, boxes in zip(together.images, together.boxes, strict=True)}
     mine = {image.id: drawn[image.id][reader] for image in images if reader in drawn[image.id]}
     return {image_id: Detections(boxes, np.ones(len(boxes))) for image_id, boxes in mine.items()}
-
-
-def draw_images(images: Sequence[LabelledImage], seed: int, number: int = PUBLISHED_IMAGES) -> list[LabelledImage]:
-    """`number` of the images, drawn without replacement and by ascending id: the size of the published test set.
-
-    Raises `ValueError` if there are fewer.
-    """
-    if number > len(images):
-        raise ValueError(f"{number} images asked for, {len(images)} are here; ask for fewer or render more")
-    places = np.random.default_rng(seed).choice(len(images), number, replace=False)
-    return [images[place] for place in sorted(places)]
 
 
 def error_rate(agreed: Mapping[int, ModalConsensus], readers: int) -> tuple[int, int]:

@@ -67,6 +67,18 @@ class Measured(_Strict):
     note: str = ""
 
 
+class Authors(_Strict):
+    """Held against a file that the authors published: `expression` is what stands there, in the claim's unit."""
+
+    kind: Literal["authors"]
+    file: str = Field(min_length=3)  # path in the authors' repository
+    lines: str = Field(default="", pattern=r"^(\d+(-\d+)?)?$")  # none in a file that is no text
+    commit: str = Field(pattern=r"^[0-9a-f]{7,40}$")
+    expression: str  # a number, or an expression over claim ids
+    tolerance: float = Field(default=0, ge=0)  # absolute, in the claim's unit
+    note: str = ""
+
+
 class Untestable(_Strict):
     """Nothing in this study can check it; `why` says so in one sentence."""
 
@@ -74,7 +86,7 @@ class Untestable(_Strict):
     why: str = Field(min_length=10)
 
 
-Check = Annotated[Arithmetic | Summary | Measured | Untestable, Field(discriminator="kind")]
+Check = Annotated[Arithmetic | Summary | Measured | Authors | Untestable, Field(discriminator="kind")]
 
 
 class Claim(_Strict):

@@ -7,7 +7,7 @@ from icsilib.study.claims import Arithmetic, Claim, Measured
 from icsilib.study.evidence import place_of
 from icsilib.study.verdicts import VERDICTS, Verdict
 
-KINDS = ("arithmetic", "summary", "construction", "run", "untestable")
+KINDS = ("arithmetic", "summary", "construction", "run", "authors", "untestable")
 
 _STYLE = """
 <style>

@@ -14,11 +14,23 @@ from pydantic import ValidationError
 from scipy import stats
 
 from icsilib.stats.naive import welch_from_summary
-from icsilib.study.claims import Arithmetic, Check, Claim, Ledger, Measured, Sample, Summary, Untestable, published
+from icsilib.study.claims import (
+    Arithmetic,
+    Authors,
+    Check,
+    Claim,
+    Ledger,
+    Measured,
+    Sample,
+    Summary,
+    Untestable,
+    published,
+)
 from icsilib.study.provenance import Results, ResultsFile, Value, read_results
 
 VERDICTS = ("agrees", "differs", "inconsistent", "open", "not testable")
 SYNTHETIC = ("phantom", "simulated")
+AUTHORS_CAVEAT = "The file is of 2019, eight months older than the submission."
 Sources = Mapping[str, ResultsFile | Results]  # by notebook
 Number = float | int | bool
 
@@ -66,6 +78,8 @@ def judge(claim: Claim, check: Check, results: Sources) -> Verdict:
         return Verdict(claim, check, "not testable", because=check.why)
     if isinstance(check, Arithmetic):
         return _judge_arithmetic(claim, check)
+    if isinstance(check, Authors):
+        return _judge_authors(claim, check)
     if isinstance(check, Summary):
         return _judge_summary(claim, check)
     return _judge_measured(claim, check, results)
@@ -79,6 +93,17 @@ def _judge_arithmetic(claim: Claim, check: Arithmetic) -> Verdict:
         raise ValueError(f"{claim.id}: {check.expression!r} gives a number but the claim states none")
     agrees = _agrees(found, claim.value, "equal", check.tolerance)
     return Verdict(claim, check, "agrees" if agrees else "inconsistent", found, because=check.note)
+
+
+def _judge_authors(claim: Claim, check: Authors) -> Verdict:
+    """Agrees if the authors' file has the claim's figure; it is older than the paper, so that it may just differ."""
+    if claim.value is None:
+        raise ValueError(f"{claim.id}: a check against the authors' files needs a figure in the claim")
+    found = evaluate(check.expression)
+    word = "agrees" if _agrees(found, claim.value, "equal", check.tolerance) else "differs"
+    lines = f", line {check.lines}" if check.lines else ""
+    parts = (f"{check.file}{lines}, commit {check.commit[:7]}.", check.note, AUTHORS_CAVEAT)
+    return Verdict(claim, check, word, found, because=" ".join(filter(None, parts)))
 
 
 def _judge_summary(claim: Claim, check: Summary) -> Verdict:

@@ -155,7 +155,7 @@ def test_benchmark_names_what_it_ran(trained):
     [
         (
             ["train", "DATA", "--out", "DATA/other", "--profile", "fast"],
-            "choose paper, standard-crowd, standard-threads, standard-long, standard",
+            "choose paper, authors, standard-crowd, standard-threads, standard-long, standard",
         ),
         (
             ["train", "DATA", "--out", "DATA/x", "--start-from", "DATA/0.png", "--initialisation", "imagenet"],

@@ -104,15 +104,6 @@ def test_what_cannot_be_measured_is_refused():
         protocols.free_response(full, 0.5)
 
 
-def test_the_published_number_of_images_is_drawn_by_the_seed(together):
-    images = protocols.by_text(together)
-    drawn = protocols.draw_images(images, seed=1, number=3)
-    assert [image.id for image in drawn] == sorted({image.id for image in drawn})
-    assert drawn == protocols.draw_images(images, seed=1, number=3)
-    with pytest.raises(ValueError, match="110 images asked for, 4 are here"):
-        protocols.draw_images(images, seed=1)
-
-
 def test_the_text_s_truth_is_the_consensus(together):
     for image, boxes in zip(protocols.by_text(together), together.boxes, strict=True):
         assert image.boxes.tolist() == consensus(boxes).boxes.tolist()

@@ -11,7 +11,7 @@ from icsilib.study.claims import Check, Claim, Measured, Summary, load_ledger, p
 from icsilib.study.margins import read_margins
 from icsilib.study.order import ROOT
 from icsilib.study.provenance import Results
-from icsilib.study.verdicts import VERDICTS, Verdict, evaluate, fill, judge, judge_all, load_results
+from icsilib.study.verdicts import AUTHORS_CAVEAT, VERDICTS, Verdict, evaluate, fill, judge, judge_all, load_results
 
 LEDGER = load_ledger()
 REFERENCE = sorted((ROOT / "book" / "reference").glob("*.json"))
@@ -263,3 +263,19 @@ def test_check_kinds_are_told_apart() -> None:
     adapter: TypeAdapter[Check] = TypeAdapter(Check)
     with pytest.raises(ValueError, match=r"does not match any of the expected tags"):
         adapter.validate_python({"kind": "belief", "why": "because it must be so"})
+
+
+@pytest.mark.parametrize(("expression", "word"), [("8 * 1000 + 28", "differs"), ("8732", "agrees")])
+def test_a_figure_is_held_against_the_authors_files(expression: str, word: str) -> None:
+    found = verdict(
+        claim(8732, kind="authors", file="a.config", lines="3-4", commit="e5e21a7", expression=expression, note="So.")
+    )
+    assert found.word == word
+    assert found.because == "a.config, line 3-4, commit e5e21a7. So. " + AUTHORS_CAVEAT
+
+
+def test_a_check_against_the_authors_files_needs_a_figure_and_a_commit() -> None:
+    with pytest.raises(ValueError, match="needs a figure"):
+        verdict(claim(None, kind="authors", file="a.config", commit="e5e21a7", expression="1"))
+    with pytest.raises(ValueError, match="commit"):
+        claim(1, kind="authors", file="a.config", commit="master", expression="1")
