@@ -10,8 +10,9 @@ UV      := uv==0.13.9
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_ALBUMENTATIONS_UPDATE := 1
-SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config profile=$(PROFILE) --quiet rules \
-	--rerun-triggers mtime input params --max-checksum-file-size 0 --rerun-incomplete
+# Beside the build, since a home folder may be read-only.
+export MPLCONFIGDIR := $(CURDIR)/build/home/matplotlib
+export IPYTHONDIR := $(CURDIR)/build/home/ipython
 
 # Notebooks are compared cell by cell, except those that read what a training in another one wrote: a trained model is
 # the same bit by bit on one machine, not on another, so that these must run and only their marked cells are compared.
@@ -38,11 +39,11 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml
 	touch $@
 
 book: $(VENV)/.ready ## run the study and build the book; prints the page to open
-	$(SNAKEMAKE)
+	$(BIN)/icsi study all --profile $(PROFILE) --cores $(CORES)
 	@echo "Open build/$(PROFILE)/html/index.html in a browser."
 
 test: $(VENV)/.ready lint ## lint, types, unit tests, and every notebook against its stored outputs
-	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL)
+	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) -rs --doctest-modules tests icsilib
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) $(NBVAL) --nbval $$($(STORED) own) $$($(STORED) none)
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) $(NBVAL) --nbval-lax $$($(STORED) earlier)
 

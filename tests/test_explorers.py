@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import Tab, browser, complaints, needs_browser, requested
+from browser import Tab, browser, needs_browser
 
 from icsilib.detection.evaluate import Matched, f_measure, operating_point
 from icsilib.detection.workload import workload
@@ -29,8 +29,8 @@ def html_of(page: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("browser")) as tab:
+def tab() -> Iterator[Tab]:
+    with browser() as tab:
         yield tab
 
 
@@ -86,8 +86,8 @@ SPOILT = {"peakx": -0.7, "peaky": 0.45, "sigma": 2.3, "weight": 0.35, "falsex": 
     ids=["a sharp peak on the target", "a broad peak and a false one"],
 )
 def test_the_dsnt_explorer_computes_what_the_library_does(tab: Tab, tmp_path: Path, settings: dict[str, float]) -> None:
-    events = tab.open(html_of("explore-dsnt", tmp_path))
-    assert (requested(events), complaints(events)) == ([], [])
+    tab.open(html_of("explore-dsnt", tmp_path))
+    assert (tab.requested, tab.complaints) == ([], [])
     put(tab, settings)
     found = shown(tab)
     for name, numbers in expected(settings).items():
@@ -98,7 +98,7 @@ def test_the_dsnt_explorer_computes_what_the_library_does(tab: Tab, tmp_path: Pa
 def test_the_dsnt_explorer_answers_to_clicks_and_keys(tab: Tab, tmp_path: Path) -> None:
     tab.open(html_of("explore-dsnt", tmp_path))
     tab.evaluate("document.querySelector('[data-name=weight]').focus()")
-    tab.press("Home")
+    tab.page.keyboard.press("Home")
     assert shown(tab)["confidence"][0] > 0.98  # a single peak of one square's width
     tab.evaluate("document.querySelectorAll('#dsnt button')[3].click()")
     halves = shown(tab)  # two equal peaks, the target between them
@@ -108,9 +108,7 @@ def test_the_dsnt_explorer_answers_to_clicks_and_keys(tab: Tab, tmp_path: Path) 
     put(tab, {"weight": 0})
     box = tab.evaluate("(b => [b.left, b.top, b.width])(document.querySelector('canvas').getBoundingClientRect())")
     left, top, width = box
-    for kind in ("mousePressed", "mouseReleased"):
-        place = {"x": left + width * 0.75, "y": top + width * 0.5, "button": "left", "clickCount": 1}
-        tab.call("Input.dispatchMouseEvent", type=kind, **place)
+    tab.page.mouse.click(left + width * 0.75, top + width * 0.5)
     assert shown(tab)["coordinate"] == pytest.approx([0.5, 0], abs=0.02)
 
 
@@ -118,8 +116,8 @@ def test_the_dsnt_explorer_answers_to_clicks_and_keys(tab: Tab, tmp_path: Path) 
 @pytest.mark.parametrize("threshold", [0.12, 0.46, 0.8])
 def test_the_threshold_explorer_computes_what_the_library_does(tab: Tab, tmp_path: Path, threshold: float) -> None:
     page = html_of("explore-threshold", tmp_path)
-    events = tab.open(page)
-    assert (requested(events), complaints(events)) == ([], [])
+    tab.open(page)
+    assert (tab.requested, tab.complaints) == ([], [])
     put(tab, {"threshold": threshold})
     found = {name: number for name, [number] in shown(tab).items()}
     [table] = re.findall(r'application/json">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from browser import Tab, browser, complaints, needs_browser, requested
+from browser import Tab, browser, needs_browser
 
 from icsilib.study.book import assemble, build
 from icsilib.study.order import ROOT, chapters
@@ -16,7 +16,7 @@ from icsilib.study.provenance import Results
 
 # Attributes that make a browser load something; a plain link (`a href`) loads only when it is followed.
 LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
-PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+DESK, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
 NOT_TYPESET = "[...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length"
 
 
@@ -32,8 +32,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("browser")) as tab:
+def tab() -> Iterator[Tab]:
+    with browser() as tab:
         yield tab
 
 
@@ -82,13 +82,13 @@ def test_everything_a_page_loads_is_there(pages: list[Path]) -> None:
 def test_pages_work_without_a_network_and_fit_a_phone(tab: Tab, pages: list[Path]) -> None:
     found: dict[str, Any] = {}
     for page in pages:
-        events = tab.open(page)
+        tab.open(page)
         formulas = tab.evaluate(NOT_TYPESET)
-        tab.call("Emulation.setDeviceMetricsOverride", **PHONE)
+        tab.page.set_viewport_size(PHONE)
         width = tab.evaluate("new Promise(done => setTimeout(() => done(document.documentElement.scrollWidth), 150))")
-        tab.call("Emulation.clearDeviceMetricsOverride")
+        tab.page.set_viewport_size(DESK)
         wider = f"{width} px wide" if width > PHONE["width"] + 1 else "fits a phone"
-        found[page.name] = (requested(events), complaints(events), f"{formulas} formulas not typeset", wider)
+        found[page.name] = ([*tab.requested], [*tab.complaints], f"{formulas} formulas not typeset", wider)
     assert found == {page.name: ([], [], "0 formulas not typeset", "fits a phone") for page in pages}
 
 
@@ -108,9 +108,10 @@ def test_a_row_of_the_ledger_leads_to_its_cell_and_its_results(tab: Tab, pages: 
         assert not anchor or f'id="{anchor}"' in Path(page).read_text(encoding="utf-8"), cell
         assert Path(results.removeprefix("file://")).is_file(), results
     chosen = f"{rows}.map(row => row.cells[5].querySelectorAll('a')).find(a => a.length && a[0].hash)"
-    tab.follow(f"{chosen}[0]")
+    with tab.page.expect_navigation():
+        tab.evaluate(f"{chosen}[0].click()")
     assert tab.evaluate("!!document.querySelector(':target')")
     tab.open(ledger)
-    events = tab.open(tab.evaluate(f"{chosen}[1].href"))
-    assert requested(events) == []
+    tab.open(tab.evaluate(f"{chosen}[1].href"))
+    assert tab.requested == []
     assert '"provenance"' in tab.evaluate("document.body.textContent")

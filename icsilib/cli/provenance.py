@@ -44,10 +44,10 @@ def _not_found(key: str, name: str, chosen: "list[tuple[Path, str, ResultsFile]]
 
 def _lines(path: Path, stem: str, key: str, file: "ResultsFile") -> list[str]:
     from icsilib.study.evidence import place_of
+    from icsilib.study.provenance import provenance_rows
 
-    origin, place = file.provenance, place_of(stem, key, file.values[key].cell)
+    place = place_of(stem, key, file.values[key].cell)
     executed = path.parents[1] / "notebooks" / Path(place.page).with_suffix(".ipynb")
-    tree = {True: "clean", False: "with uncommitted changes", None: "unknown"}[origin.clean]
     rows = {
         "value": _value(file.values[key]),
         "method": file.values[key].method,
@@ -57,14 +57,9 @@ def _lines(path: Path, stem: str, key: str, file: "ResultsFile") -> list[str]:
         "section": place.section,
         "cell": "" if place.cell is None else f"[{place.cell}]" + (f" of {executed}" if executed.exists() else ""),
         "parameters": ", ".join(f"{name}={value}" for name, value in file.parameters.items()),
-        "code revision": f"{origin.revision} ({tree})",
-        "data digests": ", ".join(f"{name} sha256:{digest}" for name, digest in origin.data.items()),
-        "profile, seed": f"{origin.profile}, {origin.seed}",
-        "started, took": f"{origin.started}, {origin.seconds:.0f} s",
-        "hardware": ", ".join(f"{name}: {value}" for name, value in origin.hardware.items()),
-        "versions": ", ".join(f"{name} {number}" for name, number in origin.versions.items()),
+        **provenance_rows(file.provenance),
     }
-    return [f"{stem}:{key}", *(f"  {name:<14} {row}" for name, row in rows.items() if row)]
+    return [f"{stem}:{key}", *(f"  {name:<20} {row}" for name, row in rows.items() if row)]
 
 
 def _value(value: "Value") -> str:

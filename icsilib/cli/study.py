@@ -1,11 +1,14 @@
 """`icsi study`: run notebooks and put the book together; the Snakefile calls these."""
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
+
+from icsilib.cli.failure import fail
 
 study = typer.Typer(no_args_is_help=True, help="Run notebooks and build the book.")
 
@@ -19,12 +22,27 @@ def run(
     """Execute one notebook with papermill parameters; the target appears only when every cell succeeded."""
     from icsilib.study.execution import run_notebook
 
+    started = time.monotonic()
     run_notebook(notebook, target, _parameters(parameter or []))
+    typer.echo(f"{target.stem:<30} {time.monotonic() - started:5.0f} s")
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
+    if bare := [word for word in words if "=" not in word]:
+        fail(f"-p {bare[0]}: has no value; write -p {bare[0]}=value")
     pairs = (word.partition("=") for word in words)
     return {name: yaml.safe_load(value) for name, _, value in pairs}
+
+
+@study.command("all")
+def all_(
+    profile: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    cores: Annotated[int, typer.Option(min=1, help="Processor cores to use.")] = 1,
+) -> None:
+    """Run whatever of the study is missing or changed, and build the book; this is what `make book` does."""
+    from icsilib.study.execution import run_study
+
+    run_study(profile, cores)
 
 
 @study.command("refresh")

@@ -101,6 +101,10 @@ def build(source: Path, html: Path) -> Path:
     shutil.rmtree(html, ignore_errors=True)
     shutil.copytree(output / "_build" / "html", html)
     shutil.copytree(source / "notebooks" / "results", html / "notebooks" / "results", dirs_exist_ok=True)
+    for module in (ROOT / "icsilib").rglob("*.py"):  # a chapter's last cell leads to them
+        copied = html / module.relative_to(ROOT)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(module, copied)
     for page in html.rglob("*.html"):
         write_text_atomic(page, with_cell_anchors(without_network(page.read_text(encoding="utf-8"))))
     return html / "index.html"

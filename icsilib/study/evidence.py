@@ -38,7 +38,7 @@ def place_of(results: str, key: str, cell: int | None = None, notebooks: Path = 
 
     The section is found by the stored notebook's `results.add("key", …)`, an f-string's fields standing for anything.
     """
-    page, source = _page_and_source(results)
+    page, source = page_and_source(results)
     path = notebooks / f"{source}.ipynb"
     section = _section(path, key) if path.exists() else ""
     return Place(source, f"{page}.html", cell, section)
@@ -62,7 +62,8 @@ def study_results(folder: Path | str) -> dict[str, ResultsFile]:
     return {name: file for name, file in load_results(folder).items() if name in known}
 
 
-def _page_and_source(results: str) -> tuple[str, str]:
+def page_and_source(results: str) -> tuple[str, str]:
+    """The page and the stored notebook, both without suffix, that belong to a results file."""
     for page, chapter in chapters().items():
         if chapter.results == results:
             return page, chapter.notebook

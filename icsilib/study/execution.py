@@ -1,6 +1,12 @@
-"""Notebooks run by papermill and stored so that an unchanged run leaves an unchanged file."""
+"""The study run by Snakemake, and its notebooks by papermill, so that an unchanged run leaves an unchanged file."""
 
+import fcntl
 import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +25,32 @@ class NotebookError(IcsiError):
     """A notebook that stopped; the message names notebook, cell and error."""
 
 
+def run_study(profile: str, cores: int) -> None:
+    """Run whatever of the study is missing or changed, and build the book; a line for each chapter is printed.
+
+    Everything else that Snakemake and the kernels say goes to `build/<profile>/run.log`, which `IcsiError` repeats.
+    """
+    log = ROOT / "build" / profile / "run.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", f"profile={profile}", "--nolock"]
+    command += ["--quiet", "rules", "progress", "host", "--rerun-incomplete", "--rerun-triggers", "input", "params"]
+    with _alone(ROOT / "build" / ".lock"), log.open("w", encoding="utf-8") as said:
+        done = subprocess.run(command, cwd=ROOT, stderr=said)
+    if done.returncode:
+        raise IcsiError(f"{log.read_text(encoding='utf-8')}\nThe study stopped; the same command goes on from there.")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock of the operating system, which ends with its process: a power cut leaves nothing locked."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise IcsiError(f"{path}: another run of the study works in this folder; wait for it to end") from None
+        yield
+
+
 def run_notebook(source: Path | str, target: Path | str, parameters: dict[str, Any] | None = None) -> Path:
     """Execute `source` with `parameters` in the folder `notebooks/` and write the normalised result to `target`.
 
@@ -30,6 +62,7 @@ def run_notebook(source: Path | str, target: Path | str, parameters: dict[str, A
     failed.parent.mkdir(parents=True, exist_ok=True)
     # Kernels find this checkout's library even where another copy is installed.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a warning of every kernel's debugger
     try:
         papermill.execute_notebook(
             source,
@@ -42,9 +75,9 @@ def run_notebook(source: Path | str, target: Path | str, parameters: dict[str, A
             cwd=NOTEBOOKS,
         )
     except PapermillExecutionError as error:
-        raise NotebookError(
-            f"{source.name}: cell {error.exec_count}: {error.ename}: {error.evalue} (open {failed} to see it)"
-        ) from None
+        traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+        cause = f"{error.ename}: {error.evalue} (open {failed} to see it)"
+        raise NotebookError(f"{source.name}: cell {error.exec_count}: {cause}\n{traceback}") from None
     notebook = normalise(nbformat.read(failed, as_version=4))
     write_text_atomic(target, nbformat.writes(notebook) + "\n")
     failed.unlink()

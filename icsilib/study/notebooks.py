@@ -1,14 +1,22 @@
 """What the notebooks share: sentences and tables that take their numbers from results, never from a keyboard."""
 
+import ast
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from IPython.display import Markdown
+from IPython import get_ipython
+from IPython.display import HTML, Markdown
 
-from icsilib.study.provenance import Results, ResultsFile, Value, read_results
+from icsilib.errors import IcsiError
+from icsilib.study.evidence import page_and_source
+from icsilib.study.order import notebook_sources
+from icsilib.study.provenance import ROOT, Results, ResultsFile, Value, provenance_rows, read_results
+
+PROFILES = ("quick", "standard", "paper")
 
 _PLACE = re.compile(r"\{([A-Za-z][\w./-]*)(?::([^{}]*))?\}")
 
@@ -79,16 +87,44 @@ def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}"
 
 
-def show_provenance(results: ResultsFile) -> pd.DataFrame:
-    """The provenance of a notebook's results, as the table that closes every notebook."""
-    origin = results.provenance
-    tree = {True: "clean", False: "with uncommitted changes", None: "unknown"}[origin.clean]
-    rows = {
-        "code revision": f"{origin.revision} ({tree})",
-        "data": ", ".join(f"{name} {digest[:12]}" for name, digest in origin.data.items()),
-        "profile and seed": f"{origin.profile}, seed {origin.seed}",
-        "started and duration": f"{origin.started}, {origin.seconds:.0f} s",
-        "hardware": f"{origin.hardware['processor']}, {origin.hardware['cores']} cores, GPU: {origin.hardware['gpu']}",
-        "versions": ", ".join(f"{name} {number}" for name, number in origin.versions.items()),
-    }
-    return pd.DataFrame({"": rows.keys(), "this run": rows.values()}).set_index("")
+def start_chapter(profile: str, seed: int, build: str) -> Path:
+    """Check the running notebook's parameters and give the folder of its outputs, such as ``../build/quick``.
+
+    Paths among the parameters are relative to `notebooks/`, which becomes the working folder wherever papermill was
+    started. Raises `IcsiError` for a parameter that the notebook does not have and for a profile or seed that is none.
+    """
+    cells = get_ipython().user_ns["In"] if get_ipython() else []
+    injected = next((cell for cell in cells[2:3] if cell.startswith("# Parameters")), "")
+    known = _assigned(cells[1]) if injected else []
+    if wrong := [name for name in _assigned(injected) if name not in known]:
+        raise IcsiError(f"{', '.join(wrong)}: no parameter of this notebook, which has {', '.join(known)}")
+    if profile not in PROFILES:
+        raise IcsiError(f"profile is {profile!r}; choose {', '.join(PROFILES)}")
+    if type(seed) is not int or seed < 0:
+        raise IcsiError(f"seed is {seed!r}; give a whole number, such as -p seed 7")
+    os.chdir(ROOT / "notebooks")
+    return Path(build) / profile
+
+
+def _assigned(code: str) -> list[str]:
+    """Names that the statements of a cell of parameters assign."""
+    statements = [statement for statement in ast.parse(code).body if isinstance(statement, ast.Assign)]
+    return [target.id for statement in statements for target in statement.targets if isinstance(target, ast.Name)]
+
+
+def show_provenance(results: ResultsFile) -> HTML:
+    """What closes every notebook: the provenance of its results, and the modules of the library that it stands on."""
+    rows = provenance_rows(results.provenance)
+    table = pd.DataFrame({"": rows.keys(), "this run": rows.values()}).set_index("")
+    return HTML(table.to_html() + _modules(page_and_source(results.notebook)[1]))
+
+
+def _modules(notebook: str) -> str:
+    """HTML list of the library's modules behind a notebook, each linked to its source, with lines of code."""
+    files = notebook_sources(ROOT / "notebooks" / f"{notebook}.ipynb")
+    lines = {file.relative_to(ROOT).as_posix(): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    items = "".join(
+        f'<li><a href="../{name}"><code>{name}</code></a>, {count} lines</li>' for name, count in lines.items() if count
+    )
+    summary = f"This chapter stands on {len(lines)} modules of icsilib, {sum(lines.values()):,} lines."
+    return f"<details><summary>{summary}</summary><ul>{items}</ul></details>"

@@ -6,8 +6,8 @@ claims ledger read these files; no number that a run produced is typed anywhere.
 
 import hashlib
 import json
-import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from icsilib.files import write_text_atomic
+from icsilib.phantoms.workers import cores as cores
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONED = ("numpy", "scipy", "pandas", "statsmodels", "torch", "opencv-python-headless", "albumentations")
@@ -44,7 +45,7 @@ class Provenance(BaseModel):
     """Where a results file came from."""
 
     model_config = ConfigDict(extra="forbid")
-    revision: str  # git commit of the code, or "unknown" outside a checkout
+    revision: str  # git commit of the code, or "unknown" where neither a checkout nor an archive tells it
     clean: bool | None  # whether the tree held uncommitted changes to the code; None when unknown
     data: dict[str, str] = Field(default_factory=dict)  # data set → SHA-256
     seed: int | None = None
@@ -122,13 +123,39 @@ def provenance(profile: str, seed: int | None, data: dict[str, str], started: fl
     )
 
 
-def code_revision() -> tuple[str, bool | None]:
-    """Git commit of the code, and whether `icsilib`, notebooks and book are as committed."""
+def provenance_rows(origin: Provenance) -> dict[str, str]:
+    """A provenance as rows for people to read: code, data, profile and seed, time, machine, versions."""
+    tree = {True: "clean", False: "with uncommitted changes", None: "changes unknown"}[origin.clean]
+    return {
+        "code revision": f"{origin.revision} ({tree})",
+        "data": ", ".join(f"{name} sha256:{digest}" for name, digest in origin.data.items()),
+        "profile and seed": f"{origin.profile}, seed {origin.seed}",
+        "started and duration": f"{origin.started}, {origin.seconds:.0f} s",
+        "hardware": ", ".join(f"{name}: {value}" for name, value in origin.hardware.items()),
+        "versions": ", ".join(f"{name} {number}" for name, number in origin.versions.items()),
+    }
+
+
+def code_revision(root: Path = ROOT) -> tuple[str, bool | None]:
+    """Git commit of the code in `root`, and whether `icsilib`, notebooks and book are as committed.
+
+    An archive names its commit in `.git-revision`; whether its files were changed since is not known. A repository
+    that merely encloses `root` says nothing of this code.
+    """
     try:
-        revision = _git("rev-parse", "HEAD")
-        return revision, not _git("status", "--porcelain", "--", "icsilib", "notebooks", "book")
+        if not Path(_git(root, "rev-parse", "--show-toplevel")).samefile(root):
+            return _archived_revision(root), None
+        revision = _git(root, "rev-parse", "HEAD")
+        return revision, not _git(root, "status", "--porcelain", "--", "icsilib", "notebooks", "book")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown", None
+        return _archived_revision(root), None
+
+
+def _archived_revision(root: Path) -> str:
+    """Commit that `git archive` wrote into `.git-revision`; "unknown" where it did not."""
+    file = root / ".git-revision"
+    found = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    return found if re.fullmatch("[0-9a-f]{40,64}", found) else "unknown"
 
 
 def hardware() -> dict[str, Any]:
@@ -136,7 +163,7 @@ def hardware() -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "gpu": gpu}
+    return {"processor": _processor(), "cores": cores(), "gpu": gpu}
 
 
 def _processor() -> str:
@@ -147,8 +174,8 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+def _git(root: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _running_cell() -> int | None:

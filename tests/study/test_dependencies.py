@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from icsilib.study.dependencies import ROOT, notebook_sources
+from icsilib.study.order import ROOT, notebook_sources
 
 
 def names(files: list[Path]) -> set[str]:

@@ -32,7 +32,7 @@ def test_a_key_leads_to_value_notebook_code_data_and_seed(folder: Path) -> None:
     assert "Checks that this chapter makes itself" in text
     assert code_revision()[0] in text
     assert f"phantom sha256:{'ab' * 32}" in text
-    assert "quick, 7" in text
+    assert "quick, seed 7" in text
     assert "split=by video" in text
 
 
