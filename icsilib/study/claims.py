@@ -16,6 +16,7 @@ from icsilib.study.provenance import ROOT
 
 LEDGER = ROOT / "book" / "claims.yaml"
 QUESTIONS = ROOT / "book" / "questions.yaml"
+MARGINS = ROOT / "book" / "margins.yaml"
 CLAIM_ID = r"^[AB](\.[a-z][a-z0-9_]*)+$"
 RESULTS_KEY = r"^[a-z][a-z0-9_-]*:[A-Za-z][\w./@-]*$"  # notebook:key
 
@@ -163,3 +164,28 @@ def published(claim_id: str) -> float:
     if claim_id not in values:
         raise KeyError(f"{claim_id}: no claim of {LEDGER.name} has this id and a figure")
     return values[claim_id]
+
+
+class Margins(_Strict):
+    """Margins of equivalence: `share` of the published figure that `scales` names for each structure."""
+
+    share: float = Field(gt=0)
+    alpha: float = Field(gt=0, lt=0.5)
+    scales: dict[str, str]  # structure → claim id of a standard deviation
+
+    def margin(self, structure: str) -> float:
+        """Margin of a structure in its measure's unit: IoU, or px for the needle tip."""
+        return self.share * self._scale(structure)
+
+    def _scale(self, structure: str) -> float:
+        if structure not in self.scales:
+            raise KeyError(f"no margin is stated for {structure!r}; stated are {', '.join(self.scales)}")
+        return published(self.scales[structure])
+
+
+def read_margins(path: Path | str = MARGINS) -> Margins:
+    """Read and validate a file of margins."""
+    try:
+        return Margins.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ValueError(f"{path}: not a file of margins; compare it with book/margins.yaml ({error})") from None

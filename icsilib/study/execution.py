@@ -35,7 +35,8 @@ def run_study(profile: str, cores: int) -> None:
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", f"profile={profile}", "--nolock"]
     command += ["--quiet", "rules", "progress", "host", "--rerun-incomplete", "--rerun-triggers", "input", "params"]
     with _alone(ROOT / "build" / ".lock"), log.open("w", encoding="utf-8") as said:
-        done = subprocess.run(command, cwd=ROOT, stderr=said)
+        caches = {"XDG_CACHE_HOME": str(ROOT / "build" / "home" / "cache")}  # a home folder may be read-only
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | caches, stderr=said)
     if done.returncode:
         raise IcsiError(f"{log.read_text(encoding='utf-8')}\nThe study stopped; the same command goes on from there.")
 

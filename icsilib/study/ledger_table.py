@@ -1,70 +1,18 @@
-"""The claims ledger as a table in a page: filtered and sorted by plain JavaScript, without a network."""
+"""The claims ledger as a table in a page, filtered and sorted by plain JavaScript, and its questions as text."""
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
-from icsilib.study.claims import Arithmetic, Claim, Measured
+from icsilib.study.claims import Arithmetic, Claim, Ledger, Measured, Question
 from icsilib.study.evidence import place_of
-from icsilib.study.verdicts import VERDICTS, Verdict
+from icsilib.study.verdicts import VERDICTS, Verdict, fill
 
 KINDS = ("arithmetic", "summary", "construction", "run", "authors", "untestable")
 
-_STYLE = """
-<style>
-.ledger { font-size: 0.85rem; }
-.ledger .controls { display: flex; flex-wrap: wrap; gap: 0.6rem; align-items: end; margin: 0.6rem 0; }
-.ledger .controls label { display: flex; flex-direction: column; font-size: 0.8rem; }
-.ledger input, .ledger select { font: inherit; padding: 0.2rem 0.4rem; max-width: 14rem; }
-.ledger .scroll { overflow: auto; max-height: 75vh; border: 1px solid #8886; }
-.ledger table { border-collapse: collapse; width: 100%; margin: 0; }
-.ledger th { position: sticky; top: 0; background: var(--pst-color-surface, #f3f4f5); text-align: left; padding: 0; }
-.ledger th button { all: unset; cursor: pointer; padding: 0.4rem; font-weight: 600; white-space: nowrap; }
-.ledger th button:focus-visible { outline: 2px solid currentColor; }
-.ledger th[aria-sort=ascending] button::after { content: " ▲"; }
-.ledger th[aria-sort=descending] button::after { content: " ▼"; }
-.ledger td { padding: 0.35rem 0.4rem; vertical-align: top; text-align: left; border-top: 1px solid #8884; }
-.ledger tr:target { outline: 2px solid #0072B2; }
-.ledger .id { font-family: monospace; font-size: 0.75rem; overflow-wrap: anywhere; }
-.ledger q { display: block; min-width: 11rem; }
-.ledger .verdict { font-weight: 600; border-left: 0.35rem solid; padding-left: 0.35rem; display: inline-block; }
-.ledger .agrees { border-color: #009E73; } .ledger .differs { border-color: #D55E00; }
-.ledger .inconsistent { border-color: #CC79A7; } .ledger .open { border-color: #E69F00; }
-.ledger .not { border-color: #7F7F7F; }
-</style>
-"""
-
-_SCRIPT = """
-<script>
-(() => {
-  const ledger = document.currentScript.closest(".ledger");
-  const rows = [...ledger.querySelectorAll("tbody tr")];
-  const controls = [...ledger.querySelectorAll("[data-filter]")];
-  const filter = () => {
-    let shown = 0;
-    for (const row of rows) {
-      row.hidden = !controls.every(({ value, dataset }) => dataset.filter === "text"
-        ? row.textContent.toLowerCase().includes(value.toLowerCase())
-        : !value || row.dataset[dataset.filter] === value);
-      shown += !row.hidden;
-    }
-    ledger.querySelector("output").textContent = `${shown} of ${rows.length} checks`;
-  };
-  const sort = (column, heading) => {
-    const down = heading.getAttribute("aria-sort") === "ascending";
-    const key = row => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
-    const order = (a, b) => key(a).localeCompare(key(b), undefined, { numeric: true });
-    rows.sort((a, b) => down ? order(b, a) : order(a, b));
-    ledger.querySelectorAll("th").forEach(other => other.removeAttribute("aria-sort"));
-    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-    ledger.querySelector("tbody").append(...rows);
-  };
-  controls.forEach(control => control.addEventListener("input", filter));
-  ledger.querySelectorAll("th").forEach((heading, column) =>
-    heading.querySelector("button").addEventListener("click", () => sort(column, heading)));
-  filter();
-})();
-</script>
-"""
+_HERE = Path(__file__).parent
+_STYLE = f"\n<style>\n{(_HERE / 'ledger.css').read_text(encoding='utf-8')}</style>\n"
+_SCRIPT = f"\n<script>\n{(_HERE / 'ledger.js').read_text(encoding='utf-8')}</script>\n"
 
 
 def ledger_table(here: Sequence[Verdict], reference: Sequence[Verdict]) -> str:
@@ -147,3 +95,18 @@ def _number(value: float | int | bool | str) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1000 else f"{value:.4g}"
+
+
+def questions_text(ledger: Ledger, sort: str) -> str:
+    """Markdown of the ledger's questions of one sort, paper A's before paper B's, with computed figures."""
+    chosen = [question for question in ledger.questions if question.sort == sort]
+    return "\n\n".join(_questions_of(paper, [each for each in chosen if each.id.startswith(paper)]) for paper in "AB")
+
+
+def _questions_of(paper: str, questions: Sequence[Question]) -> str:
+    return "\n\n".join([f"**Paper {paper}**", *(_entry(question) for question in questions)])
+
+
+def _entry(question: Question) -> str:
+    rows = ", ".join(f'<a href="#claim-{claim}"><code>{claim}</code></a>' for claim in question.claims)
+    return f"**{question.title}.** {fill(question.text)} *Here:* {question.here} <small>Rows: {rows}</small>"

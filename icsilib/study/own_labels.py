@@ -30,7 +30,7 @@ from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Preprocess, geometry, preprocess
 from icsilib.labels import read_annotations
 from icsilib.labels.records import Report
-from icsilib.study.repeated_labels import Mark, RepeatedLabels
+from icsilib.study.people import Mark, RepeatedLabels
 
 _NAMES = {OOLEMMA.name: "oolemma", SUCTION_PIPETTE.name: "pipette", NEEDLE.name: "needle"}
 _CATEGORIES = {shown: name for name, shown in _NAMES.items()}

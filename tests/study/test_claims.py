@@ -7,8 +7,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from icsilib.study.claims import Check, Claim, Measured, Summary, load_ledger, published
-from icsilib.study.margins import read_margins
+from icsilib.study.claims import Check, Claim, Measured, Summary, load_ledger, published, read_margins
 from icsilib.study.order import ROOT
 from icsilib.study.provenance import Results
 from icsilib.study.verdicts import AUTHORS_CAVEAT, VERDICTS, Verdict, evaluate, fill, judge, judge_all, load_results

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from icsilib.study.margins import MARGINS, read_margins
+from icsilib.study.claims import MARGINS, read_margins
 
 
 def test_half_of_the_published_intra_annotator_sd() -> None:
