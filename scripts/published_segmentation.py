@@ -26,9 +26,10 @@ from icsilib.segmentation import load
 from icsilib.segmentation.evaluate import frame_table, perfect_table, speed
 from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.settings import stages
-from icsilib.segmentation.train import WEIGHTS, TimeUpError, read_log, train_stages
+from icsilib.segmentation.train import WEIGHTS, read_log, train_stages
 from icsilib.study.provenance import Results
 from icsilib.study.segmentation_scores import add_scores, add_speed
+from icsilib.training.checkpoints import TimeUpError
 
 TRUTH, PEOPLE = "annotations.json", "people.json"
 UNFINISHED = 75  # exit status: run the same command again

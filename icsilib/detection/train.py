@@ -11,6 +11,7 @@ A run is a folder:
 import json
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from icsilib.errors import IcsiError
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.training.checkpoints import (
     NonFiniteLossError,
+    TimeUpError,
     differences,
     load_checkpoint,
     restore_rng,
@@ -72,6 +74,7 @@ def train(
     accelerator: str = "auto",
     save_every: int = 50,
     start_from: Path | str | None = None,
+    until: float = math.inf,
 ) -> Trained:
     """Train a detector into the folder `out`, or finish the run that was begun there.
 
@@ -79,7 +82,8 @@ def train(
     A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `TrainingError`
     when `out` holds a run of other settings, seed, beginning or images (files and boxes), when no image of a part
     has a sperm or when `start_from` goes with other settings, `WeightsError` when it holds no detector,
-    `AnnotationError` for an image that cannot be read, and `NonFiniteLossError` when the loss is no longer a number.
+    `AnnotationError` for an image that cannot be read, `TimeUpError`, the run saved, when `time.monotonic()` reaches
+    `until` in seconds, and `NonFiniteLossError` when the loss is no longer a number.
     """
     out = Path(out)
     _check(out, settings, start_from, {"training": training, "validation": validation})
@@ -110,9 +114,13 @@ def train(
                 state["rows"].append(row)
             if state["step"] % settings.validate_every == 0 or state["step"] == settings.steps:
                 _validate(out, network, validation, settings, state, fabric.device)
-            if state["step"] % save_every == 0 or state["step"] == settings.steps:
+            time_up = time.monotonic() > until and state["step"] < settings.steps
+            if time_up or state["step"] % save_every == 0 or state["step"] == settings.steps:
                 _save(out, network, optimizer, state)
             advance(state, row["loss"])
+            if time_up:
+                done = f"{state['step']} of {settings.steps} steps are done and saved"
+                raise TimeUpError(f"{out}: {done}; run the same command again")
     return Trained(out / "best.safetensors", state["rows"], state["initialisation"])
 
 

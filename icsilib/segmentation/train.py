@@ -29,7 +29,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from icsilib.errors import IcsiError
 from icsilib.files import sha256_of
 from icsilib.segmentation.evaluate import frame_table
 from icsilib.segmentation.frames import Frames, TrainingFrames, network_input
@@ -43,6 +42,7 @@ from icsilib.segmentation.settings import SHIPPED, Settings, as_record
 from icsilib.training.checkpoints import (
     CheckpointError,
     NonFiniteLossError,
+    TimeUpError,
     differences,
     epoch_order,
     load_checkpoint,
@@ -53,10 +53,6 @@ from icsilib.training.checkpoints import (
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
 logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
-
-
-class TimeUpError(IcsiError):
-    """Training reached its time limit and was saved; the message says how far it came."""
 
 
 _VALIDATED = ("iou_oolemma", "iou_pipette", "tip_px_at_512")

@@ -34,6 +34,10 @@ class NonFiniteLossError(IcsiError):
     """Training met a loss that is infinite or not a number; the message says where and what to try."""
 
 
+class TimeUpError(IcsiError):
+    """Training reached its time limit and was saved; the message says how far it came."""
+
+
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Names of what a folder says of its run otherwise than is `wanted`; what it does not say is not compared."""
     return [name for name, value in wanted.items() if found.get(name, value) != value]
