@@ -13,16 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from icsilib.data.manifest import data_root
-from icsilib.errors import IcsiError
+from icsilib.training.stored import WeightsError
 
 # Expansion t, output channels c, repeats n, stride s: Table 2 of Sandler et al.
 ROWS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 STEM, LAST = 32, 1280  # channels of the first and the last convolution
 WEIGHTS_FILE = "mobilenet_v2_imagenet.safetensors"
-
-
-class WeightsError(IcsiError):
-    """Weights that do not fit the network; the message names the file and what is wrong."""
 
 
 def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:

@@ -3,19 +3,15 @@
 Tensors of more than one axis are kept as float16, which halves the file; normalisation stays in float32.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from icsilib.detection.detector import Detector
-from icsilib.detection.mobilenet import WeightsError
 from icsilib.detection.settings import Settings, as_record, from_record
 from icsilib.detection.ssd import SSD
-from icsilib.files import atomic_path
+from icsilib.training.stored import DamagedError, WeightsError, existing_file, read_tensors, write_tensors
 
 SHIPPED = Path(__file__).parent / "weights"
 BIOPSY_PHANTOM = SHIPPED / "biopsy_phantom.safetensors"  # of the reference run
@@ -23,30 +19,21 @@ BIOPSY_PHANTOM = SHIPPED / "biopsy_phantom.safetensors"  # of the reference run
 
 def save_weights(path: Path | str, network: SSD, settings: Settings, **about: Any) -> None:
     """Write the network's weights and settings, with further facts `about` them. The write is atomic."""
-    tensors = {
-        name: tensor.detach().cpu().to(torch.float16 if tensor.ndim > 1 else tensor.dtype).contiguous()
+    kept = {
+        name: tensor.to(torch.float16 if tensor.ndim > 1 else tensor.dtype)
         for name, tensor in network.state_dict().items()
     }
-    # One entry, because safetensors writes several in an order that differs from run to run.
-    metadata = json.dumps({"settings": as_record(settings), "about": about})
-    with atomic_path(path) as partial:
-        save_file(tensors, partial, {"detector": metadata})
+    write_tensors(path, kept, {"settings": as_record(settings), "about": about})
 
 
 def load_weights(path: Path | str) -> tuple[SSD, Settings, dict[str, Any]]:
     """Network in evaluation mode, its settings and what is said about it; raises `WeightsError` naming the file."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})["detector"])
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        stored, metadata = read_tensors(existing_file(path))
         settings = from_record(metadata["settings"])
         network = SSD(settings.resample, settings.layout)
         network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in stored.items()})
-    except FileNotFoundError:
-        raise WeightsError(
-            f"{path}: no such file; train one with `icsi detect train` and give its best.safetensors"
-        ) from None
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+    except (DamagedError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path}: not weights of this study's detector ({error}); train it again") from None
     return network.eval(), settings, metadata["about"]
 

@@ -4,7 +4,6 @@ The file is safetensors: the network's tensors, in half precision when shipped, 
 metadata. Nothing is unpickled.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,26 +14,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from icsilib.data.preprocess import Geometry, preprocess
-from icsilib.errors import IcsiError
-from icsilib.files import atomic_path
 from icsilib.segmentation.frames import Points, network_input
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.second_look.closeups import closeup_of_cell, closeup_of_tip, places_of_tip
 from icsilib.segmentation.second_look.flips import FlipAveraged
 from icsilib.segmentation.second_look.joining import Look, joined, with_cell
 from icsilib.segmentation.settings import Settings, as_record, from_record
+from icsilib.training.stored import DamagedError, WeightsError, existing_file, read_tensors, write_tensors
 
 REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
 SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
-
-
-class WeightsError(IcsiError):
-    """A file of weights that cannot be used; the message names it and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -164,38 +156,24 @@ def load(path: Path | str = REFERENCE) -> Segmenter:
     The reference model looks twice (`Segmenter.with_second_look`), others once. Raises `WeightsError` where there is no
     file, or another.
     """
-    path = weights_file(path)
+    path = existing_file(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        settings = from_record(json.loads(metadata["settings"]))
+        tensors, about = read_tensors(path)
+        settings = from_record(about["settings"])
         model = settings.build()
         model.load_state_dict({name: tensor.to(model.state_dict()[name].dtype) for name, tensor in tensors.items()})
-    except (SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+    except (DamagedError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path}: not weights of this study's segmentation model ({error})") from None
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    segmenter = Segmenter(model.eval(), settings, json.loads(metadata.get("training", "{}")))
+    segmenter = Segmenter(model.eval(), settings, about["training"])
     return segmenter.with_second_look() if path.resolve() == REFERENCE.resolve() else segmenter
-
-
-def weights_file(path: Path | str) -> Path:
-    """The path of a file; raises `WeightsError` where there is none."""
-    path = Path(path)
-    if path.is_dir():
-        raise WeightsError(f"{path}: is a folder; name the file in it, such as {path / 'weights.safetensors'}")
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; train a model, or check the path")
-    return path
 
 
 def save_weights(model: nn.Module, settings: Settings, path: Path | str, half: bool = False, **training: Any) -> None:
     """Write a model's tensors with its settings; `half` rounds them to 16 bits. The write is atomic."""
-    tensors = {}
-    for name, tensor in model.state_dict().items():
-        smaller = tensor.half() if half and tensor.is_floating_point() else tensor
-        tensors[name] = smaller.detach().cpu().clone(memory_format=torch.contiguous_format)
-    metadata = {"settings": json.dumps(as_record(settings)), "training": json.dumps(training)}
-    with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata)
+    kept = {
+        name: tensor.half() if half and tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    write_tensors(path, kept, {"settings": as_record(settings), "training": training})

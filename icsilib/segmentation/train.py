@@ -37,7 +37,7 @@ from icsilib.segmentation.nested_unet import NestedUNet
 from icsilib.segmentation.optim import DiffGrad
 from icsilib.segmentation.second_look.closeups import training_closeups
 from icsilib.segmentation.second_look.widening import widened
-from icsilib.segmentation.segmenter import REFERENCE, load, save_weights, weights_file
+from icsilib.segmentation.segmenter import REFERENCE, load, save_weights
 from icsilib.segmentation.settings import SHIPPED, Settings, as_record
 from icsilib.training.checkpoints import (
     CheckpointError,
@@ -49,6 +49,7 @@ from icsilib.training.checkpoints import (
     save_checkpoint,
     write_rows,
 )
+from icsilib.training.stored import existing_file
 
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
 logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
@@ -190,7 +191,7 @@ def _about(
     settings: Settings, seed: int, devices: int, start_from: Path | str | None, data: str | None
 ) -> dict[str, Any]:
     """What tells a run from others beside its frames; `start` is the SHA-256 of the weights that it began with."""
-    start = None if start_from is None else sha256_of(weights_file(start_from))
+    start = None if start_from is None else sha256_of(existing_file(start_from))
     known = {} if data is None else {"data": data}
     return {"settings": as_record(settings), "seed": seed, "start": start, "devices": devices, **known}
 

@@ -9,19 +9,17 @@ run that continues from a checkpoint sees what an uninterrupted run would have s
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from icsilib.errors import IcsiError
-from icsilib.files import atomic_path, write_text_atomic
+from icsilib.files import write_text_atomic
+from icsilib.training.stored import DamagedError, read_tensors, write_tensors
 
 _TENSOR, _ITEMS = "__tensor__", "__items__"
 
@@ -46,20 +44,17 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
 def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
     """Write `state` to `path` (`.safetensors`) atomically, keeping every tensor's dtype and bits."""
     tensors: dict[str, Tensor] = {}
-    skeleton = json.dumps(_pack(state, "", tensors), allow_nan=False)
-    with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata={"state": skeleton})
+    skeleton = _pack(state, "", tensors)
+    write_tensors(path, tensors, {"state": skeleton})
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote, on the CPU; raises `CheckpointError` for any other file."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return _unpack(json.loads(metadata["state"]), tensors)
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of this study ({error}); delete it and train again") from None
+        tensors, about = read_tensors(path)
+        return _unpack(about["state"], tensors)
+    except (DamagedError, KeyError) as error:
+        raise CheckpointError(f"{path}: not a checkpoint of this study: {error}; delete it and train again") from None
 
 
 def generator(*numbers: int) -> np.random.Generator:
