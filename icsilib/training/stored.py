@@ -67,7 +67,9 @@ def existing_file(path: Path | str) -> Path:
     if path.is_dir():
         raise WeightsError(f"{path}: is a folder; name the file in it, such as {path / 'weights.safetensors'}")
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file; train a model, or check the path")
+        raise WeightsError(
+            f"{path}: no such file; train one with `icsi segment train` or `icsi detect train`, or check the path"
+        )
     return path
 
 
