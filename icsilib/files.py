@@ -28,6 +28,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
 
 
+def remove_partials(folder: Path | str) -> None:
+    """Remove what `atomic_path` leaves below a folder when its process is killed."""
+    for path in Path(folder).rglob(".partial-*"):
+        path.unlink(missing_ok=True)
+
+
 def write_text_atomic(path: Path | str, text: str) -> None:
     """Write `text` to `path` so that a reader sees the old file or the whole new one, never a part."""
     with atomic_path(path) as partial:

@@ -1,5 +1,6 @@
 """`icsi data`: what data the study can use, getting it, checking it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ SkipEmpty = Annotated[
     bool, typer.Option("--skip-empty", help="Leave out images without objects that were perhaps not labelled.")
 ]
 Size = Annotated[tuple[int, int] | None, typer.Option(help="Width and height in px, where unknown.")]
+Deinterlace = Annotated[bool, typer.Option("--deinterlace", help="Take the comb out of interlaced videos.")]
 Name = Annotated[str, typer.Argument(help="Name of a data set, as `icsi data list` shows it.")]
 
 
@@ -148,16 +150,26 @@ def frames(
     videos: Annotated[list[Path], typer.Argument(help="Videos.")],
     out: Annotated[Path, typer.Option(help="Folder; each video's frames go to a folder of its name below it.")],
     every: Annotated[int, typer.Option(min=1, help="Take every n-th frame; paper A took every third.")] = 3,
+    deinterlace: Deinterlace = False,
 ) -> None:
-    """Write frames of videos as PNG, upright, to be labelled with any tool."""
+    """Write frames of videos as PNG, upright and with square pixels, to be labelled with any tool."""
+    from icsilib.data.video import VideoError
     from icsilib.labels.own import write_frames
 
     stems = [video.stem for video in videos]
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
         fail(f"two videos are called {twice}, and their frames would share a folder; rename one of them")
+    damaged = 0
     for video in videos:
-        count = write_frames(video, out / video.stem, every)
-        typer.echo(f"{out / video.stem}: {count} frames")
+        folder = out / video.stem
+        try:
+            count = write_frames(video, folder, every, deinterlace=deinterlace, note=partial(typer.echo, err=True))
+            typer.echo(f"{folder}: {count} frames")
+        except VideoError as error:
+            damaged += 1
+            typer.echo(f"Warning: {error}", err=True)
+    if damaged:
+        fail(f"{damaged} of {len(videos)} videos could not be read whole; what could be read was written")
 
 
 @data.command("split")

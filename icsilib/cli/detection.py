@@ -173,14 +173,21 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="File for the boxes as JSON; the screen when left out.")] = None,
 ) -> None:
     """Find sperm in images: box (x, y, width, height in px) and score of each."""
+    from icsilib.data.annotations import AnnotationError
     from icsilib.data.images import read_rgb
     from icsilib.files import write_text_atomic
 
     if out is not None:
         _check_out(out, images)
-    detector, rows, empty = _detector(weights), [], []
+    detector, rows, empty, skipped = _detector(weights), [], [], 0
     for path in images:
-        found = detector.predict(read_rgb(path)).above(threshold)
+        try:
+            pixels = read_rgb(path)
+        except AnnotationError as error:
+            skipped += 1
+            typer.echo(f"Skipped: {error}", err=True)
+            continue
+        found = detector.predict(pixels).above(threshold)
         if not len(found.scores):
             empty.append(str(path))
         pairs = zip(found.boxes.round(2).tolist(), found.scores.round(4).tolist(), strict=True)
@@ -192,6 +199,8 @@ def predict(
         typer.echo(text, nl=False)
     else:
         write_text_atomic(out, text)
+    if skipped:
+        fail(f"{skipped} of {len(images)} images could not be read; the boxes of the others were written")
 
 
 def _check_out(out: Path, images: list[Path]) -> None:

@@ -1,20 +1,24 @@
 """A user's own recordings and labels on their way into the study's layout."""
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from icsilib.data.annotations import AnnotationError, Dataset
 from icsilib.data.images import write_png
 from icsilib.data.splits import By
 from icsilib.data.video import frame_name, read_frames
+from icsilib.files import remove_partials
 
 
-def write_frames(video: Path, folder: Path, every: int = 3) -> int:
+def write_frames(video: Path, folder: Path, every: int = 3, **options: Any) -> int:
     """Write every `every`-th frame of a video as grey PNG, called by `frame_name`, into `folder`; returns how many.
 
-    A video that breaks off leaves the frames before the break and then raises `TruncatedVideoError`.
+    `options` are those of `read_frames`. A damaged video leaves the frames that can be decoded and then raises
+    `DamagedVideoError`.
     """
+    remove_partials(folder)
     count = 0
-    for index, frame in read_frames(video, every):
+    for index, frame in read_frames(video, every, **options):
         write_png(folder / frame_name(video, index), frame)
         count += 1
     return count

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,18 +17,19 @@ from icsilib.data.annotations import (
     tip_annotation,
 )
 from icsilib.data.images import read_grey
-from icsilib.data.video import read_frames
+from icsilib.data.video import is_video, read_frames
 from icsilib.segmentation.segmenter import Prediction
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".wmv", ".mpg", ".mpeg", ".webm")
 
+def read_source(path: Path, every: int = 3, **options: Any) -> Iterator[tuple[int | None, NDArray[np.uint8]]]:
+    """Grey frames of a file: (index, frame) for every `every`-th of a video, (None, image) for an image.
 
-def read_source(path: Path, every: int = 3) -> Iterator[tuple[int | None, NDArray[np.uint8]]]:
-    """Grey frames of a file: (index, frame) for every `every`-th of a video, (None, image) for an image."""
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        yield from read_frames(path, every)
-        return
-    yield None, read_grey(path)
+    `options` are those of `read_frames`.
+    """
+    if is_video(path):
+        yield from read_frames(path, every, **options)
+    else:
+        yield None, read_grey(path)
 
 
 def annotations_of(
