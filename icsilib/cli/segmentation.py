@@ -10,13 +10,16 @@ import typer
 from icsilib.cli.failure import fail
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from icsilib.data.annotations import Dataset
     from icsilib.data.preprocess import Preprocess
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.evaluate import Score
     from icsilib.segmentation.frames import Frames
+    from icsilib.segmentation.records import Journal
     from icsilib.segmentation.settings import Settings
     from icsilib.study.provenance import Results
 
@@ -188,10 +191,16 @@ def predict(
     flips: Annotated[bool, typer.Option(help="Average over mirror images: four times slower, more accurate.")] = False,
     closeups: Closeups = None,
     once: Once = False,
+    deinterlace: Annotated[bool, typer.Option("--deinterlace", help="Take the comb out of interlaced videos.")] = False,
 ) -> None:
-    """Segment images and videos: outlines and tips as COCO JSON, pictures in the colours of Figure 2."""
+    """Segment images and videos: outlines and tips as COCO JSON, pictures in the colours of Figure 2.
+
+    Stopped at any moment, the same command goes on: until the end, predictions.jsonl holds what is done.
+    """
     from icsilib.data.annotations import ICSI_CATEGORIES, AnnotationError, Dataset, write_coco
-    from icsilib.data.video import VideoError
+    from icsilib.data.video import DamagedVideoError, VideoError
+    from icsilib.files import remove_partials
+    from icsilib.segmentation.records import Journal, read_source
 
     dataset = Dataset(images=[], annotations=[], categories=list(ICSI_CATEGORIES))
     if flips and engine != "torch":
@@ -201,27 +210,53 @@ def predict(
     _check_free(files, shorts, out)
     segmenter = _segmenter(weights, closeups, once)
     segmenter = segmenter.with_flips() if flips else _with_engine(segmenter, engine)
-    faults = []
+    for folder in (out / "pictures", out / "frames"):
+        remove_partials(folder)
+    how = {"every": every, "confidence": confidence, "engine": engine, "flips": flips, "deinterlace": deinterlace}
+    journal = Journal(out / "predictions.jsonl", how | _identity(files, shorts, weights, closeups, once))
+    faults = 0
     for path, short in zip(files, shorts, strict=True):
         try:
-            _predict_file(segmenter, path, short, out, every, confidence, dataset)
+            for frame in read_source(path, every, deinterlace=deinterlace, note=partial(typer.echo, err=True)):
+                _predict_frame(segmenter, frame, path, short, out, confidence, dataset, journal)
         except (AnnotationError, VideoError) as error:
-            faults.append(error)
-            typer.echo(f"Skipped: {error}", err=True)
+            faults += 1
+            typer.echo(f"{'Warning' if isinstance(error, DamagedVideoError) else 'Skipped'}: {error}", err=True)
     write_coco(dataset, out / "predictions.json")
+    journal.close()
     typer.echo(f"{out / 'predictions.json'}: {len(dataset.images)} frames, {len(dataset.annotations)} objects")
     if faults:
-        fail(f"{len(faults)} of {len(files)} files could not be read whole; what could be read was segmented")
+        fail(f"{faults} of {len(files)} files could not be read whole; what could be read was segmented")
+
+
+def _identity(
+    files: list[Path], shorts: list[Path], weights: Path | None, closeups: Path | None, once: bool
+) -> dict[str, Any]:
+    """What tells the files and weights of a command from others, besides its options."""
+    from icsilib.files import sha256_of
+    from icsilib.segmentation.segmenter import REFERENCE, SECOND_LOOK
+
+    states = [path.stat() if path.is_file() else None for path in files]
+    second = closeups or (SECOND_LOOK if weights is None and not once else None)
+    return {
+        "files": [
+            [short.as_posix(), *((state.st_size, state.st_mtime_ns) if state else ())]
+            for short, state in zip(shorts, states, strict=True)
+        ],
+        "weights": [sha256_of(path) for path in (weights or REFERENCE, second) if path is not None],
+    }
 
 
 def _check_free(files: list[Path], shorts: list[Path], out: Path) -> None:
     """Fail where a picture or frame would replace one of the files, or anything that no earlier call wrote."""
-    from icsilib.segmentation.records import VIDEO_SUFFIXES
+    from icsilib.data.video import is_video
 
-    sources, again = {path.resolve() for path in files}, (out / "predictions.json").exists()
+    sources = {path.resolve() for path in files}
+    again = any((out / name).exists() for name in ("predictions.json", "predictions.jsonl"))
     for short in shorts:
-        video = short.suffix.lower() in VIDEO_SUFFIXES
-        for target in (out / "pictures" / short, out / "frames" / short) if video else (out / _picture(short),):
+        for target in (
+            (out / "pictures" / short, out / "frames" / short) if is_video(short) else (out / _picture(short),)
+        ):
             if target.resolve() in sources or (target.exists() and not again):
                 fail(f"{target}: would be replaced by what the model sees; choose another folder for --out")
 
@@ -235,27 +270,40 @@ def _picture(short: Path, index: int | None = None) -> Path:
     return "pictures" / (short if short.suffix == ".png" else Path(f"{short}.png"))
 
 
-def _predict_file(
-    segmenter: "Segmenter", path: Path, short: Path, out: Path, every: int, confidence: float, dataset: "Dataset"
+def _predict_frame(
+    segmenter: "Segmenter",
+    frame: "tuple[int | None, NDArray[np.uint8]]",
+    path: Path,
+    short: Path,
+    out: Path,
+    confidence: float,
+    dataset: "Dataset",
+    journal: "Journal",
 ) -> None:
+    """Add one frame's prediction to the data set, from the journal if an earlier run came so far."""
     from icsilib.data.annotations import Image
     from icsilib.data.images import write_png
     from icsilib.plots.segmentation import overlay, with_dot
-    from icsilib.segmentation.records import annotations_of, read_source
+    from icsilib.segmentation.records import annotations_of
 
-    for index, pixels in read_source(path, every):
+    index, pixels = frame
+    picture, name, video = _picture(short, index), _relative(path, out), None
+    known = journal.known(picture.as_posix())
+    if known is None or not (out / picture).is_file():
         prediction = segmenter.predict(pixels)
-        found = annotations_of(prediction, len(dataset.images) + 1, len(dataset.annotations) + 1, confidence)
-        picture, name, video = _picture(short, index), _relative(path, out), None
         if index is not None:  # a frame is no file yet, by which others could read it
             name, video = ("frames" / short / picture.name).as_posix(), short.as_posix()
             write_png(out / name, pixels)
         about = {"video_id": video, "frame_index": index, "picture": picture.as_posix()}
-        record = Image(id=len(dataset.images) + 1, file_name=name, width=pixels.shape[1], height=pixels.shape[0])
-        dataset.images.append(record.model_copy(update=about))
-        dataset.annotations.extend(found)
+        record = Image(id=1, file_name=name, width=pixels.shape[1], height=pixels.shape[0]).model_copy(update=about)
+        known = record, annotations_of(prediction, 1, 1, confidence)
         tip = prediction.tip if prediction.confidence >= confidence else None
         write_png(out / picture, with_dot(overlay(pixels, prediction.masks), tip)[..., ::-1])
+        journal.add(*known)
+    number, first = len(dataset.images) + 1, len(dataset.annotations) + 1
+    dataset.images.append(known[0].model_copy(update={"id": number}))
+    for k, label in enumerate(known[1]):
+        dataset.annotations.append(label.model_copy(update={"id": first + k, "image_id": number}))
 
 
 def _relative(path: Path, out: Path) -> str:

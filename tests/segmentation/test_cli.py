@@ -1,4 +1,9 @@
+import errno
 import json
+import os
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -6,11 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from icsilib.cli import app
-from icsilib.data.annotations import NEEDLE, read_coco
+from icsilib.data.annotations import NEEDLE, Image, read_coco
 from icsilib.data.preprocess import Preprocess
 from icsilib.data.video import write_mp4
 from icsilib.segmentation import experiments, settings
 from icsilib.segmentation.frames import load_frames
+from icsilib.segmentation.records import Journal
 from icsilib.study.provenance import read_results
 
 from .drawn import write_drawn_dataset
@@ -162,6 +168,98 @@ def test_photographs_are_not_replaced_by_pictures(trained, tmp_path):
     for _ in range(2):  # pictures of an earlier call are replaced
         assert run("predict", tmp_path / "a.png", "--out", tmp_path, "--weights", weights).exit_code == 0
     assert (tmp_path / "a.png").read_bytes() == content
+
+
+def outputs(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_killed_prediction_goes_on_and_ends_as_one_that_was_not(trained, tmp_path):
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(tmp_path / "a.png"), rng.integers(0, 255, (48, 64), dtype=np.uint8))
+    write_mp4((rng.integers(0, 255, (32, 32), dtype=np.uint8) for _ in range(300)), tmp_path / "v.mp4")
+    weights, files = trained / "run" / "weights.safetensors", (tmp_path / "a.png", tmp_path / "v.mp4")
+    words = ["segment", "predict", *files, "--every", 1, "--weights", weights, "--out"]
+    start = [sys.executable, "-c", "from icsilib.cli import app; app()", *map(str, words)]
+    for frames in rng.choice(np.arange(20, 280), 3, replace=False).tolist():
+        with subprocess.Popen([*start, tmp_path / "killed"], stdout=subprocess.DEVNULL) as process:
+            wait_for(
+                lambda count=frames: len(list((tmp_path / "killed" / "pictures").rglob("*.png"))) >= count, process
+            )
+            process.kill()
+        assert (tmp_path / "killed" / "predictions.jsonl").exists()
+        assert not (tmp_path / "killed" / "predictions.json").exists()
+    (tmp_path / "killed" / "pictures" / ".partial-x.png").write_bytes(b"left behind")
+    for folder in ("killed", "whole"):
+        result = run(*words[1:], tmp_path / folder)
+        assert result.exit_code == 0, result.output
+    killed, whole = (outputs(tmp_path / folder) for folder in ("killed", "whole"))
+    assert len(whole) == 1 + 1 + 300 + 300  # labels, and the pictures and frames of an image and a video
+    assert killed == whole
+
+
+def wait_for(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def test_only_the_same_command_goes_on(tmp_path):
+    """A journal of other options is begun again, and a line that was cut short is dropped."""
+    image = Image(id=1, file_name="a.png", width=4, height=4).model_copy(update={"picture": "pictures/a.png"})
+    journal = Journal(tmp_path / "j.jsonl", {"every": 3})
+    journal.add(image, [])
+    with (tmp_path / "j.jsonl").open("a") as file:
+        file.write('{"image": {"id": 2, "fi')
+    assert Journal(tmp_path / "j.jsonl", {"every": 3}).known("pictures/a.png") == (image, [])
+    assert (tmp_path / "j.jsonl").read_text().count("\n") == 2
+    assert Journal(tmp_path / "j.jsonl", {"every": 1}).known("pictures/a.png") is None
+
+
+@pytest.mark.parametrize("written", [1, 4, 9, 15, 20])
+def test_a_full_disk_ends_a_prediction_with_one_line_and_whole_files(trained, tmp_path, monkeypatch, written):
+    """The disk takes so many files; then the command is run again with room."""
+    write_mp4((np.full((32, 32), 20 * k, np.uint8) for k in range(10)), tmp_path / "v.mp4")
+    words = ("predict", tmp_path / "v.mp4", "--every", 1, "--weights", trained / "run" / "weights.safetensors", "--out")
+    assert run(*words, tmp_path / "whole").exit_code == 0
+    with monkeypatch.context() as patch:
+        left = iter(range(written))
+        replace = os.replace
+
+        def full(source, target):
+            if next(left, None) is None:
+                raise OSError(errno.ENOSPC, "No space left on device", str(target))
+            replace(source, target)
+
+        patch.setattr("os.replace", full)
+        result = run(*words, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output.splitlines()[-1]
+    assert "Traceback" not in result.output
+    whole = outputs(tmp_path / "whole")
+    assert all(whole[name] == content for name, content in outputs(tmp_path / "out").items() if name.suffix != ".jsonl")
+    assert run(*words, tmp_path / "out").exit_code == 0
+    assert outputs(tmp_path / "out") == whole
+
+
+def test_a_damaged_video_does_not_lose_those_after_it(trained, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (12, 64, 64), dtype=np.uint8)
+    for name in ("a.mp4", "b.mp4"):
+        write_mp4(noise, tmp_path / name)
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(content[: len(content) * 2 // 3])
+    weights = trained / "run" / "weights.safetensors"
+    files = (tmp_path / "a.mp4", tmp_path / "b.mp4")
+    result = run("predict", *files, "--out", tmp_path / "out", "--weights", weights)
+    assert result.exit_code == 1
+    assert "Warning: " in result.output
+    assert "a.mp4: is damaged or cut short" in result.output
+    videos = [image.video_id for image in read_coco(tmp_path / "out" / "predictions.json").images]
+    assert (videos.count("b.mp4"), 0 < videos.count("a.mp4") < 5) == (4, True)
+    frames = CliRunner().invoke(app, ["data", "frames", *map(str, files), "--out", str(tmp_path / "frames")])
+    assert frames.exit_code == 1
+    assert "1 of 2 videos could not be read whole" in frames.output
+    assert len(list((tmp_path / "frames" / "b").iterdir())) == 4
 
 
 def test_a_video_is_segmented_beside_itself(trained, tmp_path):
