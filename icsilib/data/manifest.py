@@ -5,6 +5,7 @@ file beside this module when they are many; `generated` ones are rendered by a c
 provided by hand, and the entry says what layout and counts they would have.
 """
 
+import errno
 import os
 import shutil
 import urllib.error
@@ -12,14 +13,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Annotated, BinaryIO, Literal
 from urllib.parse import quote, urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from icsilib.errors import IcsiError
-from icsilib.files import atomic_path, sha256_of
+from icsilib.files import atomic_path, remove_partials, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "data_manifest.yaml"
@@ -83,7 +84,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     version: Literal[1]
-    data: dict[str, Entry]
+    data: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")], Entry]  # a name is its folder's
 
     def entry(self, name: str) -> Entry:
         """The entry `name`; raises `ManifestError` naming the known ones."""
@@ -146,6 +147,7 @@ def fetch(
     folder = Path(to) if to else _folder(name, entry)
     if entry.kind != "download":
         return _provided(name, entry, folder)
+    remove_partials(folder)
     for file in entry.all_files():
         target = _inside(name, folder, file.path)
         if not _is_right(target, file):
@@ -175,11 +177,31 @@ def _bring(name: str, entry: Entry, file: File, target: Path) -> None:
     """Copy from the mirror or download into a temporary file, check it, and only then give it its name."""
     mirrored = _mirrored(entry, file)
     with atomic_path(target) as partial:
-        if mirrored:
-            shutil.copyfile(mirrored, partial)
-        else:
-            _download(name, entry, file, partial)
-        _check(name, file, partial, mirrored or _url(entry, file))
+        origin = mirrored or _url(entry, file)
+        with partial.open("wb") as output:
+            bounded = _Bounded(output, file.bytes, f"{name}: {origin}")
+            if mirrored:
+                with mirrored.open("rb") as content:
+                    shutil.copyfileobj(content, bounded)
+            else:
+                _download(name, entry, file, bounded)
+        _check(name, file, partial, origin)
+
+
+class _Bounded:
+    """A file that takes no more bytes than the manifest declares: a host may send without end."""
+
+    def __init__(self, output: BinaryIO, limit: int, origin: str) -> None:
+        self.output, self.left, self.origin = output, limit, origin
+
+    def write(self, content: bytes) -> int:
+        self.left -= len(content)
+        if self.left < 0:
+            raise ManifestError(f"{self.origin} has more bytes than the manifest says; do not use it, get it again")
+        return self.output.write(content)
+
+    def flush(self) -> None:
+        self.output.flush()
 
 
 def _check(name: str, file: File, content: Path, origin: Path | str) -> None:
@@ -192,12 +214,14 @@ def _check(name: str, file: File, content: Path, origin: Path | str) -> None:
         raise ManifestError(f"{name}: {origin} has another SHA-256 than the manifest; do not use it, get it again")
 
 
-def _download(name: str, entry: Entry, file: File, partial: Path) -> None:
+def _download(name: str, entry: Entry, file: File, output: "_Bounded") -> None:
     import pooch  # only here: it brings tqdm.auto, whose warning would stand in every notebook
 
     try:
-        pooch.HTTPDownloader(progressbar=False, timeout=30)(_url(entry, file), str(partial), None)
+        pooch.HTTPDownloader(progressbar=False, timeout=30)(_url(entry, file), output, None)
     except (OSError, ValueError) as error:  # requests' errors are OSErrors
+        if isinstance(error, ManifestError) or getattr(error, "errno", None) == errno.ENOSPC:
+            raise
         host = urlsplit(str(entry.base_url)).netloc
         raise ManifestError(
             f"{name}: cannot get {file.path} from {host} ({type(error).__name__}); connect to the network, or set "

@@ -1,7 +1,10 @@
 """The manifest refuses what it should, in one line, and never leaves half a file."""
 
+import contextlib
 import re
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -70,13 +73,60 @@ def test_a_stopped_fetch_continues_with_what_is_missing(small: Path) -> None:
     assert (folder / "a.txt").stat().st_mtime_ns == kept
 
 
-@pytest.mark.parametrize(("content", "cause"), [(b"fIrst", "another SHA-256"), (b"fir", "truncated")])
+@pytest.mark.parametrize(
+    ("content", "cause"), [(b"fIrst", "another SHA-256"), (b"fir", "truncated"), (b"first and more", "more bytes")]
+)
 def test_a_changed_or_truncated_file_is_refused_and_not_written(small: Path, content: bytes, cause: str) -> None:
     (small.parent / "mirror" / HOST / "set" / "a.txt").write_bytes(content)
     with pytest.raises(ManifestError, match=f"small: .*{cause}") as error:
         fetch("small", manifest=load_manifest(small))
     assert "\n" not in str(error.value)
     assert written(small.parent / "data") == []
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Sends without end, and without saying how much."""
+
+    sent = 0
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while Endless.sent < 10**8:
+                Endless.sent += self.wfile.write(bytes(10_000))
+
+    def log_message(self, *about):
+        pass
+
+
+def test_a_download_stops_at_the_declared_number_of_bytes(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ICSILIB_MIRROR")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        edit(small, {"base_url": f"http://127.0.0.1:{server.server_port}/set"})
+        with pytest.raises(ManifestError, match=r"small: http.*a\.txt has more bytes than the manifest says"):
+            fetch("small", manifest=load_manifest(small))
+        server.shutdown()
+    assert Endless.sent < 10**8
+    assert written(small.parent / "data") == []
+
+
+def test_what_a_killed_fetch_left_is_removed(small: Path) -> None:
+    folder = small.parent / "data" / "small"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / ".partial-x.txt").write_bytes(b"sec")
+    fetch("small", manifest=load_manifest(small))
+    assert written(folder) == ["a.txt", "sub/b c.txt"]
+
+
+@pytest.mark.parametrize("name", ["../small", "a/b", "..", "", "a\\b", ".hidden"])
+def test_an_entry_whose_name_leaves_the_data_folder_is_refused(small: Path, name: str) -> None:
+    content = yaml.safe_load(small.read_text())
+    content["data"][name] = content["data"].pop("small")
+    small.write_text(yaml.safe_dump(content))
+    with pytest.raises(ManifestError, match="should match pattern"):
+        load_manifest(small)
 
 
 def test_without_network_or_mirror_one_line_says_what_to_do(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
