@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -40,8 +40,16 @@ class Tab:
         self.requested.clear()
         self.complaints.clear()
         self.page.goto(address.as_uri() if isinstance(address, Path) else address)
-        self.page.evaluate(TYPESET)
-        self.page.wait_for_timeout(300)
+        for _ in range(20):  # a page that leads on to another, as the book's first does, is left while one asks
+            try:
+                self.page.evaluate(TYPESET)
+                self.page.wait_for_timeout(300)
+                return
+            except Error as error:
+                if "navigation" not in str(error):
+                    raise
+                self.page.wait_for_load_state()
+        raise TimeoutError(f"{address} leads on and on")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from icsilib.detection.boxes import box_iou
 from icsilib.detection.consensus import ModalConsensus, consensus, modal_consensus
 from icsilib.detection.detector import Detections
-from icsilib.detection.evaluate import IOUS, Matched
+from icsilib.detection.evaluate import IOUS, Matched, coco_evaluation, matched_detections, operating_point, scores_of
 from icsilib.detection.images import LabelledImage
 from icsilib.detection.readings import Boxes, Readings
 
@@ -45,6 +45,25 @@ def modal_consensuses(together: Readings) -> dict[int, ModalConsensus]:
         for place, boxes in enumerate(together.boxes)
     }
     return {place: one for place, one in found.items() if one is not None}
+
+
+def order_against_text(together: Readings, order: Sequence[str]) -> dict[str, str | int]:
+    """What the code's rule keeps with the readers in `order`: images, boxes, and boxes that the text's rule has too."""
+    kept = boxes = same = 0
+    for drawn in together.boxes:
+        found = modal_consensus({name: drawn[name] for name in order})
+        if found is None:
+            continue
+        overlap = box_iou(found.boxes, consensus(drawn).boxes).max(axis=1, initial=0)
+        kept, boxes, same = kept + 1, boxes + len(found.boxes), same + int((overlap >= 0.5).sum())
+    return {"order": ", ".join(order), "images": kept, "boxes": boxes, "in both": same}
+
+
+def readers_scores(together: Readings, images: Sequence[LabelledImage]) -> tuple[float, float]:
+    """Mean precision and mean AR of the readers against the boxes of `images`."""
+    every = [coco_evaluation(images, as_detections(together, who, images), None) for who in together.readers]
+    precision = np.mean([operating_point(matched_detections(one), 0.0).precision for one in every])
+    return float(precision), float(np.mean([scores_of(one).ar for one in every]))
 
 
 def _labelled(together: Readings, place: int, truth: Boxes, root: Path | str) -> LabelledImage:

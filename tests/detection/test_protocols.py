@@ -53,6 +53,13 @@ def test_a_reader_is_scored_by_each_protocol(together):
     assert (by_code.precision, by_code.recall, ar) == (0.5, 0.5, 0.5)
 
 
+def test_an_order_of_readers_and_their_mean_scores(together):
+    found = protocols.order_against_text(together, ["a", "b", "c"])
+    assert found == {"order": "a, b, c", "images": 2, "boxes": 2, "in both": 1}
+    precision, ar = protocols.readers_scores(together, protocols.by_text(together))
+    assert (precision, ar) == (pytest.approx((1 + 1 + 2 / 3) / 3), pytest.approx((2 / 3 + 1 + 2 / 3) / 3))
+
+
 def test_errors_of_the_code_count_numbers_alone(together):
     agreed = protocols.modal_consensuses(together)
     assert protocols.error_rate(agreed, 3) == (0, 6)
