@@ -98,11 +98,19 @@ class Detector:
         return suppress(every, self.settings.nms_iou, self.settings.score_threshold, self.settings.detections)
 
 
+def check_finite(found: Detections, where: str = "detections") -> None:
+    """Raise `ValueError` if a box or a score is not a finite number."""
+    if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+        raise ValueError(f"{where}: a box or score is not a finite number; look at the model that gave it")
+
+
 def suppress(found: Detections, iou: float, threshold: float, limit: int) -> Detections:
     """Non-maximum suppression: of boxes that overlap by more than `iou` keep the best, at most `limit` in all.
 
-    Boxes whose score does not exceed `threshold` are dropped first. Best come first.
+    Boxes whose score does not exceed `threshold` are dropped first. Best come first. Raises `ValueError` for a box or
+    score that is not finite, which would suppress nothing or everything.
     """
+    check_finite(found)
     order = np.argsort(-found.scores, kind="stable")
     boxes, scores = found.boxes[order], found.scores[order]
     kept = np.array(cv2.dnn.NMSBoxes(boxes, scores, threshold, iou), dtype=np.int64).reshape(-1)[:limit]  # type: ignore[arg-type]

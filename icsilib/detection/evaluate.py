@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from icsilib.detection.detector import Detections
+from icsilib.detection.detector import Detections, check_finite
 from icsilib.detection.images import LabelledImage
 
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -69,13 +69,16 @@ def coco_evaluation(
     """pycocotools' evaluation of detections (by image id), matched but not yet accumulated.
 
     Images come in ascending id, as pycocotools takes them, and are known by their place from here on. One without
-    an entry in `found` counts as one in which nothing was found; an entry for no image raises `ValueError`. Of each
+    an entry in `found` counts as one in which nothing was found; an entry for no image raises `ValueError`, and so does
+    a box or score that is not finite. Equal scores rank by image, then by place in the image's detections. Of each
     image the `limit` best detections count, 100 in the paper; None takes them all, as of people, who give no scores.
     """
     if any(a.id >= b.id for a, b in pairwise(images)):
         raise ValueError("images: must come in ascending id, each once; sort them")
     if unknown := set(found) - {image.id for image in images}:
         raise ValueError(f"detections of image {min(unknown)}, which is not among the evaluated; leave them out")
+    for image_id, one in found.items():
+        check_finite(one, f"image {image_id}")
     labelled = {image.id: Detections(image.boxes, np.ones(len(image.boxes))) for image in images}
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(as_coco(labelled), as_coco({image.id: _NONE for image in images} | dict(found)), "bbox")

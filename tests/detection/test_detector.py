@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from icsilib.detection import load
 from icsilib.detection.boxes import box_iou, xywh_to_cxcywh
 from icsilib.detection.default_boxes import default_boxes, encode
 from icsilib.detection.detector import Detections, Detector, suppress
+from icsilib.detection.evaluate import coco_evaluation
 from icsilib.detection.export import precisions, with_openvino
+from icsilib.detection.images import LabelledImage
 from icsilib.detection.settings import Settings
 from icsilib.detection.ssd import SSD
 from icsilib.phantoms.biopsy import biopsy_image
@@ -136,3 +139,15 @@ def test_a_sigmoid_score_takes_the_logit_of_sperm_alone():
     by_sigmoid = Detector(undecided, WINDOWS.with_(score="sigmoid")).predict(image).scores[0]
     assert by_softmax == pytest.approx(1 / (1 + math.e))
     assert by_sigmoid == pytest.approx(math.e / (1 + math.e))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("place", ["boxes", "scores"])
+def test_what_is_not_a_number_is_refused(bad, place):
+    values = {"boxes": np.array([[0.0, 0, 10, 10], [50, 50, 10, 10]]), "scores": np.array([0.9, 0.8])}
+    values[place][1] = bad
+    with pytest.raises(ValueError, match="not a finite number"):
+        suppress(Detections(**values), 0.5, 0.1, 10)
+    images = [LabelledImage(7, Path("7.png"), 100, 100, "p", np.zeros((0, 4)), ())]
+    with pytest.raises(ValueError, match="image 7: a box or score is not a finite number"):
+        coco_evaluation(images, {7: Detections(**values)})
