@@ -49,7 +49,11 @@ def assemble(notebooks: Path, results: Path, source: Path) -> Path:
 
 
 def with_own_labels(notebook: str, prefix: str) -> str:
-    """A notebook's text with `prefix` before each of its labels, for a second chapter made from one notebook."""
+    """A notebook's text with `prefix` before each of its labels, for a second chapter made from one notebook.
+
+    >>> with_own_labels("(table)= see [it](#table)", "bu-bil")
+    '(bu-bil-table)= see [it](#bu-bil-table)'
+    """
     for label in re.findall(r"\(([a-z0-9-]+)\)=", notebook):
         notebook = re.sub(rf"(\(|\]\(#|`|<){label}(\)=|\)|`|>)", rf"\g<1>{prefix}-{label}\g<2>", notebook)
     return notebook

@@ -33,7 +33,7 @@ def run_study(profile: str, cores: int) -> None:
     log = ROOT / "build" / profile / "run.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", f"profile={profile}", "--nolock"]
-    command += ["--quiet", "rules", "progress", "host", "--rerun-incomplete", "--rerun-triggers", "input", "params"]
+    command += ["--quiet", "rules", "progress", "host"]
     with _alone(ROOT / "build" / ".lock"), log.open("w", encoding="utf-8") as said:
         caches = {"XDG_CACHE_HOME": str(ROOT / "build" / "home" / "cache")}  # a home folder may be read-only
         done = subprocess.run(command, cwd=ROOT, env=os.environ | caches, stderr=said)

@@ -107,7 +107,11 @@ def reading_order() -> dict[Path, Training]:
 
 
 def module_sources(*modules: str) -> list[Path]:
-    """Files of `icsilib` that the modules consist of, and those that they import."""
+    """Files of `icsilib` that the modules consist of, and those that they import.
+
+    >>> [file.name for file in module_sources("icsilib.errors")]
+    ['__init__.py', 'errors.py']
+    """
     return sorted(_closure(set(modules)))
 
 

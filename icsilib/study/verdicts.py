@@ -197,6 +197,9 @@ def evaluate(expression: str) -> Number:
     """Value of an arithmetic expression over claim ids, e.g. `B.data.images / B.throughput.model_s`.
 
     Only numbers, ids, + - * / **, one comparison and a few functions are understood: ValueError for anything else.
+
+    >>> evaluate("2 * harmonic_mean([0.5, 1])") > 1.3
+    True
     """
     return _value(ast.parse(expression, mode="eval").body, expression)
 

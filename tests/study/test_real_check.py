@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from icsilib.study import real_check
+from icsilib.study import model_as_annotator
 
 
 def test_the_plain_segmenter_finds_most_of_a_textured_cell_and_nothing_beside_it() -> None:
@@ -12,7 +12,7 @@ def test_the_plain_segmenter_finds_most_of_a_textured_cell_and_nothing_beside_it
     cv2.circle(cell, (100, 90), 45, 1, -1)
     texture = cv2.GaussianBlur(rng.normal(0, 1, cell.shape), (0, 0), 3)
     image = np.where(cell, 120 + 300 * texture, 120).clip(0, 255).astype(np.uint8)
-    found = real_check.plain_segmenter(image)
+    found = model_as_annotator.plain_segmenter(image)
     assert not (found & (cell == 0)).any()
     assert found.sum() > cell.sum() / 2
 
@@ -24,10 +24,10 @@ def test_someone_who_labels_as_the_others_do_does_not_differ_from_them() -> None
         for f in range(12):
             y, x = rng.integers(9, 12, 2)
             people[a, 0, f, y : y + 20, x : x + 20] = True
-    like = real_check._row(people[0, 0], people[1:], margin=0.2, alpha=0.05)
+    like = model_as_annotator._row(people[0, 0], people[1:], margin=0.2, alpha=0.05)
     assert like["low"] < 0 < like["high"]
     assert like["equivalent"]
     shifted = np.roll(people[0, 0], 9, axis=-1)
-    unlike = real_check._row(shifted, people[1:], margin=0.2, alpha=0.05)
+    unlike = model_as_annotator._row(shifted, people[1:], margin=0.2, alpha=0.05)
     assert unlike["high"] < -0.2  # overlap of 11 in 20 columns: IoU falls by more than the margin
     assert not unlike["equivalent"]
