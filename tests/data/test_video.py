@@ -103,7 +103,7 @@ def test_whole_videos_of_all_kinds_are_read_without_a_word(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("share", [0.6, 0.8, 0.9])
-@pytest.mark.parametrize("suffix", [*set(CODECS) - {"mp4"}, "faststart.mp4"])
+@pytest.mark.parametrize("suffix", [*sorted(set(CODECS) - {"mp4"}), "faststart.mp4"])
 def test_a_video_that_breaks_off_gives_its_frames_and_says_so(tmp_path, suffix, share):
     if suffix == "faststart.mp4":
         write_mp4(rolling_noise(), path := tmp_path / "v.mp4")
