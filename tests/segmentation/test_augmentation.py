@@ -32,21 +32,25 @@ def test_the_six_kinds_of_the_paper():
     assert len(KINDS) == 6
 
 
+# Mean distance in px between the tip and the dot's centroid; an elastic transform also changes the dot's shape.
+BOUNDS = {"Elastic": 0.15}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_tip_follows_a_bright_dot_in_image_and_masks(kind):
-    rng = np.random.default_rng(0)
-    errors, moved = [], []
+    rng, moved = np.random.default_rng(0), []
     for transform in always(kind):
+        errors = []
         for seed in range(TRIALS):
             place = rng.uniform(0.2 * SIZE, 0.8 * SIZE, 2)
             dot = bright_dot(SIZE, *place)
-            out = augment(Sample(dot, np.stack([dot, dot // 2]), place), transform, seed)
+            out = augment(Sample(dot, np.stack([dot, dot]), place), transform, seed)
             if np.isfinite(out.tip).all() and ((out.tip > 8) & (out.tip < SIZE - 8)).all():
-                seen = [out.masks[0], out.masks[1]] + ([] if kind in ("noise", "erasing") else [out.image])
-                errors += [np.linalg.norm(centroid(each) - out.tip) for each in seen]
+                seen = [*out.masks] + ([] if kind in ("noise", "erasing") else [out.image])
+                errors += [np.linalg.norm(centroid(each.astype(float)) - out.tip) for each in seen]
                 moved.append(np.linalg.norm(out.tip - place))
-    assert len(errors) > TRIALS
-    assert np.mean(errors) < 0.5
+        assert len(errors) > TRIALS
+        assert np.mean(errors) < BOUNDS.get(type(transform.transforms[0]).__name__, 0.05)
     assert (np.mean(moved) > 1) == (kind not in ("noise", "erasing"))
 
 
