@@ -65,30 +65,6 @@ def train(
     typer.echo(f"{trained.weights}: started from {trained.initialisation}, best published F1 on validation {best:.3f}")
 
 
-@detect.command("search")
-def search(
-    data: Data,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
-    results: Annotated[Path, typer.Option(help="File for the table, JSON; written anew after every candidate.")],
-    also: Also = None,
-) -> None:
-    """Train briefly with each of a few values of what paper B leaves open, and score it on the validation part."""
-    from icsilib.detection.search import CANDIDATES, SEARCHED
-    from icsilib.detection.search import search as run
-    from icsilib.detection.settings import as_record
-    from icsilib.files import sha256_of
-    from icsilib.study.provenance import Results
-
-    training = _training_images(data, also)
-    collected, rows = Results("detection_search", "search", 0, settings=as_record(SEARCHED)), []
-    collected.data |= {folder.name: sha256_of(folder / "annotations.json") for folder in [data, *(also or [])]}
-    for row in run(training, _images(data, "validation"), SEARCHED, CANDIDATES, runs, progress=True):
-        rows.append(row)
-        collected.add_table("runs", rows)
-        collected.write(results)
-        typer.echo(f"{len(rows)} of {len(CANDIDATES)}: {row}")
-
-
 @detect.command("evaluate")
 def evaluate(
     data: Data,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from icsilib.segmentation.frames import Frames
     from icsilib.segmentation.records import Journal
     from icsilib.segmentation.settings import Settings
-    from icsilib.study.provenance import Results
 
 segment = typer.Typer(no_args_is_help=True, help="Train, evaluate and use paper A's segmentation model.")
 
@@ -118,66 +117,6 @@ def _write_scores(
         add_speed(results, speed(segmenter.second), "closeup")
     add_groups(results, table, "kit", "operator", "video_id")
     results.write(path)
-
-
-@segment.command("ablate")
-def ablate(
-    data: Data,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
-    results: Annotated[Path, typer.Option(help="File for the table, JSON; written anew after every run.")],
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings of every variant.")] = 3,
-) -> None:
-    """Train and test every variant of the model's open choices, at the scale of the `ablation` settings."""
-    from rich.console import Console
-
-    from icsilib.files import sha256_of
-    from icsilib.segmentation.experiments import ABLATION, VARIANTS, run_ablation
-    from icsilib.segmentation.settings import as_record
-    from icsilib.study.provenance import Results
-
-    parts = {
-        limit: {
-            part: _frames(data, ABLATION.with_(clip_limit=limit).preprocess, part)
-            for part in ("train", "validation", "test")
-        }
-        for limit in (ABLATION.clip_limit, None)
-    }
-    collected = Results("segmentation_ablation", "ablation", None, settings=as_record(ABLATION))
-    collected.data["icsi-training"] = sha256_of(_annotations(data))
-    rows, console = [], Console()
-    for row in run_ablation(ABLATION, parts, runs, range(seeds)):
-        rows.append(row)
-        collected.add_table("runs", rows)
-        collected.write(results)
-        console.print(f"{len(rows)} of {len(VARIANTS) * seeds}: {row}")
-
-
-@segment.command("repeat")
-def repeat(
-    data: Data,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are not repeated.")],
-    results: Annotated[Path, typer.Option(help="File for the scores of all seeds, JSON.")],
-    profile: Annotated[str, typer.Option(help="quick, scratch, standard or paper.")] = "quick",
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings, with seeds 0, 1, …")] = 3,
-) -> None:
-    """Train one profile with several seeds on the same data, and score every one on the test videos."""
-    from icsilib.files import sha256_of
-    from icsilib.segmentation.evaluate import frame_table
-    from icsilib.segmentation.train import read_log, train_stages
-    from icsilib.study.provenance import Results
-    from icsilib.study.segmentation_scores import add_scores
-
-    chosen = _stages(profile)
-    test = _frames(data, chosen[-1].preprocess, "test")
-    collected = Results(f"segmentation_{profile}", profile, None)
-    collected.data["icsi-training"] = sha256_of(_annotations(data))
-    for seed in range(seeds):
-        weights = train_stages(chosen, partial(_frames, data), runs / f"seed{seed}", seed, data=_digest(data))
-        seconds = read_log(chosen, runs / f"seed{seed}")["seconds"].sum()
-        add_scores(collected, frame_table(_segmenter(weights).model, test), "phantom", f"seed{seed}.")
-        collected.add(f"seed{seed}.training.seconds", seconds, unit="s", method="steps, validation left out")
-        collected.write(results)
-        typer.echo(f"seed {seed}: {_means(collected, f'seed{seed}.')}")
 
 
 @segment.command("predict")
@@ -351,11 +290,6 @@ def _stages(profile: str) -> "list[Settings]":
     if profile not in PROFILES:
         fail(f"profile {profile!r}: choose {', '.join(PROFILES)}")
     return stages(profile)
-
-
-def _means(results: "Results", prefix: str) -> str:
-    found = results.values.items()
-    return ", ".join(f"{key} {value.value:.4g}" for key, value in found if key.startswith(prefix) and "mean" in key)
 
 
 def _frames(data: Path, preprocess: "Preprocess", part: str, **how: Any) -> "Frames":

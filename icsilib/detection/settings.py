@@ -157,6 +157,21 @@ PROFILES = {
     ),
 }
 
+# A search over what the paper leaves open, one change at a time from the first steps of the reference run, which are
+# enough to tell candidates apart.
+SEARCHED = PROFILES["standard-crowd"].with_(steps=200, validate_every=200, warm_up=50)
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "rate x3": {"learning_rate": 6e-4},
+    "all stages trained": {"frozen_stages": 0},
+    "rate /3": {"learning_rate": 7e-5},
+    "no momentum, rate x10": {"momentum": 0.0, "learning_rate": 2e-3},
+    "localisation x2": {"localisation_weight": 2.0},
+    "l2 x10": {"l2": 4e-4},
+    "more empty windows": {"empty_share": 0.5},
+    "zoom 1.2": {"zoom": 1.2},
+}
+
 
 def stages(profile: str) -> list[Settings]:
     """The profiles that are trained one after the other, each from the weights of the one before; `profile` is last."""

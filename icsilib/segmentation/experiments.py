@@ -1,21 +1,14 @@
-"""Small experiments: what the losses do to a single heatmap, how far the network sees, and the ablation."""
+"""Two small experiments: what the losses do to a single heatmap, and how far the network sees."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from icsilib.segmentation.dsnt import dsnt, spatial_softmax
-from icsilib.segmentation.evaluate import frame_table, summarise
-from icsilib.segmentation.frames import Frames
 from icsilib.segmentation.losses import euclidean_loss, js_loss
-from icsilib.segmentation.segmenter import load
 from icsilib.segmentation.settings import Settings
-from icsilib.segmentation.train import train
 
 
 def fit_heatmap(
@@ -63,64 +56,3 @@ def receptive_field(settings: Settings) -> dict[str, int]:
         return last - first + 1
 
     return {head: side(head) for head in ("masks", "heatmap")}
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One choice of an ablation: what it is called, and the settings that it changes."""
-
-    factor: str  # "σ"
-    level: str  # "4 cells"
-    changes: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """A name for a folder, in plain letters."""
-        text = f"{self.factor}-{self.level}".rstrip("-").replace(" ", "_")
-        return text.replace("λ", "lambda").replace("σ", "sigma")
-
-
-ABLATION = Settings(
-    "ablation",
-    size=48,
-    widths=(8, 16, 32, 64),
-    heatmap_level=1,
-    learning_rate=4e-3,
-    warm_up=50,
-    batch_size=16,
-    epochs=6,
-    averaging=0.98,
-)
-
-# Each varies one thing against `ABLATION`, which is run once, as the base.
-VARIANTS = (
-    Variant("base", "", {}),
-    Variant("λ1", "0", {"lambda1": 0.0}),
-    Variant("λ1", "10", {"lambda1": 10.0}),
-    Variant("λ2", "0", {"lambda2": 0.0}),
-    Variant("λ2", "10", {"lambda2": 10.0}),
-    Variant("σ", "0.5 cells", {"sigma_px": 0.5}),
-    Variant("σ", "2 cells", {"sigma_px": 2.0}),
-    Variant("reading", "bilinear", {"reading": "bilinear"}),
-    Variant("reading", "up-convolution", {"reading": "up-convolution"}),
-    Variant("skips", "plain", {"nested": False}),
-    Variant("CLAHE", "off", {"clip_limit": None}),
-)
-
-
-def run_ablation(
-    base: Settings, parts: dict[float | None, dict[str, Frames]], out: Path, seeds: Sequence[int]
-) -> Iterator[dict[str, Any]]:
-    """Train and test every variant with every seed; yields one row a run, and what is done already at once.
-
-    `parts` holds train, validation and test frames for each CLAHE limit, since that changes the frames themselves.
-    """
-    for seed in seeds:
-        for variant in VARIANTS:
-            settings = base.with_(**variant.changes)
-            frames = parts[settings.clip_limit]
-            run = out / f"{variant.name}-{seed}"
-            weights = train(settings, frames["train"], frames["validation"], run, seed, "cpu", progress=False)
-            table = frame_table(load(weights).model, frames["test"])
-            scores = {column: summarise(table, column).mean for column in ("iou_oolemma", "iou_pipette", "tip_px")}
-            yield {"factor": variant.factor, "level": variant.level, "seed": seed, **scores}

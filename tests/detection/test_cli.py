@@ -95,16 +95,6 @@ def test_an_image_of_another_size_than_its_labels_are_for_is_refused(trained, tm
     assert "has 48 × 40 px, but its labels are for 96 × 80" in result.output
 
 
-def test_a_search_records_every_candidate_that_it_trained(trained, monkeypatch):
-    monkeypatch.setattr("icsilib.detection.search.SEARCHED", SMALL.with_(steps=2))
-    monkeypatch.setattr("icsilib.detection.search.CANDIDATES", {"base": {}, "gentle": {"learning_rate": 1e-4}})
-    table = trained / "search.json"
-    result = run("search", trained, "--runs", trained / "search", "--results", table)
-    assert result.exit_code == 0, result.output
-    rows = read_results(table).tables["runs"]
-    assert [(row["candidate"], row["changes"]) for row in rows] == [("base", ""), ("gentle", "learning_rate = 0.0001")]
-
-
 def test_training_from_a_file_says_so_whatever_the_profile_starts_from(trained):
     weights = trained / "run" / "best.safetensors"
     with pytest.MonkeyPatch.context() as patch:

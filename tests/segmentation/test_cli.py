@@ -14,7 +14,7 @@ from icsilib.cli import app
 from icsilib.data.annotations import NEEDLE, Image, read_coco
 from icsilib.data.preprocess import Preprocess
 from icsilib.data.video import write_mp4
-from icsilib.segmentation import experiments, settings
+from icsilib.segmentation import settings
 from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.records import Journal
 from icsilib.study.provenance import read_results
@@ -272,45 +272,10 @@ def test_a_video_is_segmented_beside_itself(trained, tmp_path):
     assert "w.mp4: would be replaced" in result.output
 
 
-def test_repeated_training_reports_every_seed(trained, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(settings.PROFILES, "quick", SMALL)
-        result = run("repeat", trained, "--runs", tmp_path, "--results", tmp_path / "r.json", "--seeds", "2")
-    assert result.exit_code == 0, result.output
-    assert {"seed0.tip.mean", "seed1.tip.mean"} <= set(read_results(tmp_path / "r.json").values)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(settings.PROFILES, "quick", SMALL.with_(epochs=3))
-        refused = run("repeat", trained, "--runs", tmp_path, "--results", tmp_path / "r.json", "--seeds", "2")
-    assert refused.exit_code == 1
-    assert "is of a run with other settings" in refused.output
-
-
-def test_ablation_runs_every_variant_once_a_seed(trained, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments, "ABLATION", SMALL.with_(epochs=1))
-        patch.setattr(experiments, "VARIANTS", experiments.VARIANTS[:1] + experiments.VARIANTS[-2:])
-        words = ("ablate", trained, "--runs", tmp_path / "runs", "--results", tmp_path / "r.json", "--seeds", "2")
-        assert run(*words).exit_code == 0
-        stamp = (tmp_path / "runs" / "CLAHE-off-1" / "weights.safetensors").stat().st_mtime_ns
-        assert run(*words).exit_code == 0  # nothing is trained twice
-        patch.setattr(experiments, "ABLATION", SMALL.with_(epochs=2))
-        refused = run(*words)
-    assert "is of a run with other settings" in refused.output
-    assert (tmp_path / "runs" / "CLAHE-off-1" / "weights.safetensors").stat().st_mtime_ns == stamp
-    rows = json.loads((tmp_path / "r.json").read_text())["tables"]["runs"]
-    assert [(row["factor"], row["seed"]) for row in rows] == [
-        (factor, seed) for seed in (0, 1) for factor in ("base", "skips", "CLAHE")
-    ]
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("train", "{data}", "--out", "{out}", "--profile", "fast"), "profile 'fast': choose paper"),
-        (
-            ("repeat", "{data}", "--runs", "{out}", "--results", "r", "--profile", "fast"),
-            "profile 'fast': choose paper",
-        ),
         (("evaluate", "{data}", "--weights", "{data}/run"), "run: is a folder; name the file in it"),
         (("train", "{data}", "--out", "{out}", "--start-from", "none.safetensors"), "none.safetensors: no such file"),
         (("evaluate", "{data}", "--part", "half"), "part 'half': choose train"),

@@ -1,7 +1,7 @@
 import torch
 
 from icsilib.segmentation.dsnt import dsnt, tip_confidence
-from icsilib.segmentation.experiments import ABLATION, VARIANTS, fit_heatmap, receptive_field
+from icsilib.segmentation.experiments import fit_heatmap, receptive_field
 from icsilib.segmentation.settings import Settings
 
 
@@ -11,16 +11,6 @@ def test_js_makes_the_heatmap_compact_and_the_euclidean_term_alone_does_not():
     for heatmap in (alone, both):
         assert torch.dist(dsnt(heatmap)[0], torch.tensor(tip)) < 0.05
     assert tip_confidence(alone, dsnt(alone)) < 0.5 < 0.9 < tip_confidence(both, dsnt(both))
-
-
-def test_variants_differ_from_the_base_in_one_thing_and_have_their_own_folders():
-    base, *others = VARIANTS
-    assert base.changes == {}
-    for variant in others:
-        assert len(variant.changes) == 1
-        assert ABLATION.with_(**variant.changes) != ABLATION
-    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
-    assert all(variant.name.isascii() for variant in VARIANTS)
 
 
 def test_receptive_field_of_one_pooling_is_as_counted_by_hand():
