@@ -1,5 +1,8 @@
 """The six kinds of augmentation that paper A, §2.3, names, by albumentations; masks and tip move with the image.
 
+A seventh, "appearance", is not in the paper: it changes texture, relief and grey levels, so that a model trained on
+drawings does not rely on how they are drawn.
+
 Their ranges are open in the paper; those here are moderate, and lengths are fractions of the image's side, so that they
 mean the same at any size. Rotation stops at 30°, since tools enter a frame from its sides. What comes in from outside
 the frame (rotation, distortion) is filled with the frame's median grey, like the bars of a letterbox: reflection would
@@ -52,6 +55,27 @@ class ExactKeypoints(BaseDistortion):
         return np.column_stack([q, keypoints[:, 2:]])
 
 
+class RandomConvolution(A.ImageOnlyTransform):
+    """A random shallow convolution, mixed with the image: the shapes stay, texture and relief change.
+
+    After RandConv (Xu et al. 2021, arXiv:2007.13003), with one layer and one channel. The result has the image's mean
+    and standard deviation, so that it is seen at the same brightness and contrast.
+    """
+
+    def apply(self, img: NDArray[np.uint8], kernel: NDArray[Any], share: float, **params: Any) -> NDArray[np.uint8]:
+        """Image (S, S) through `kernel`, of which `share` replaces the image."""
+        grey = img.astype(np.float32)
+        found = cv2.filter2D(grey, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        found = grey.mean() + (found - found.mean()) * (grey.std() / max(float(found.std()), 1e-6))
+        return np.rint((1 - share) * grey + share * found).clip(0, 255).astype(np.uint8)
+
+    def get_params(self) -> dict[str, Any]:
+        """A kernel of 1, 3 or 5 px on a side and the share of its result."""
+        rng = self.random_generator
+        side = int(rng.choice([1, 3, 5]))
+        return {"kernel": rng.normal(0, 1 / side, (side, side)).astype(np.float32), "share": float(rng.uniform(0, 0.7))}
+
+
 class Elastic(ExactKeypoints, A.ElasticTransform):
     """albumentations' elastic transform with exact keypoints."""
 
@@ -77,7 +101,7 @@ class Crop(A.RandomSizedCrop):
 
 
 def transforms(size: int, fill: float = 0.0) -> dict[str, list[A.BasicTransform]]:
-    """The transforms of each of the six kinds, for square images of `size` px; outside lies grey level `fill`."""
+    """The transforms of each kind, for square images of `size` px; outside lies grey level `fill`."""
     edge: dict[str, Any] = {"border_mode": cv2.BORDER_CONSTANT, "fill": fill, "mask_interpolation": cv2.INTER_LINEAR}
     sigma = size / 14  # px over which noise is blurred; the displacements then have a standard deviation of 1 %
     return {
@@ -87,6 +111,14 @@ def transforms(size: int, fill: float = 0.0) -> dict[str, list[A.BasicTransform]
         "distortion": [Elastic(0.15 * size * sigma, sigma, **edge, p=0.25), Optical((-0.4, 0.4), **edge, p=0.25)],
         "noise": [A.GaussNoise((0.01, 0.06), p=0.4)],
         "erasing": [A.CoarseDropout((1, 4), (0.04, 0.15), (0.04, 0.15), fill="random_uniform", p=0.3)],
+        "appearance": [
+            RandomConvolution(p=0.4),
+            A.RandomToneCurve(0.3, p=0.3),
+            A.OneOf(
+                [A.GaussianBlur(0, sigma_limit=(0.3, 1.2)), A.Sharpen(), A.Emboss(), A.Downscale((0.5, 0.9))], p=0.4
+            ),
+            A.ImageCompression(quality_range=(30, 90), p=0.2),
+        ],
     }
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from icsilib.data.preprocess import Geometry, preprocess
 from icsilib.segmentation.frames import Points, network_input
 from icsilib.segmentation.nested_unet import NestedUNet, Output
+from icsilib.segmentation.regions import whole_regions
 from icsilib.segmentation.second_look.closeups import closeup_of_cell, closeup_of_tip, places_of_tip
 from icsilib.segmentation.second_look.flips import FlipAveraged
 from icsilib.segmentation.second_look.joining import Look, joined, with_cell
@@ -33,7 +33,7 @@ SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
 class Prediction:
     """What the model sees in one photograph, in that photograph's own pixels."""
 
-    masks: NDArray[np.bool_]  # (2, height, width): oolemma, suction pipette, the largest region of each
+    masks: NDArray[np.bool_]  # (2, height, width): oolemma with its lobes, the suction pipette's largest region
     tip: NDArray[np.float64]  # (2,) continuous image coordinates in px, x then y
     confidence: float  # heatmap mass near the tip, 0 to 1, the mean of two looks; low where no single place stands out
     probabilities: NDArray[np.float32]  # (2, height, width): y_seg, of which `masks` are where it exceeds a half
@@ -121,25 +121,7 @@ def _batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:
 
 
 def _prediction(probabilities: NDArray[np.float32], confidence: float, look: Look) -> Prediction:
-    return Prediction(largest_regions(probabilities > 0.5), look.tip, confidence, probabilities, look)
-
-
-def largest_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected region of each mask (N, H, W), its holes filled.
-
-    A frame shows one oocyte and one suction pipette, and neither has holes: what lies within its outline belongs to it.
-    The paper does not say that it did so, and `icsilib.segmentation.evaluate` scores the network's masks as they are.
-    """
-    return np.stack([_largest_region(mask) for mask in masks])
-
-
-def _largest_region(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    count, regions, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count < 2:
-        return mask
-    largest = (regions == 1 + int(np.argmax(facts[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
-    outline, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(largest, outline, -1, 1, cv2.FILLED) > 0
+    return Prediction(whole_regions(probabilities > 0.5), look.tip, confidence, probabilities, look)
 
 
 def _to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:

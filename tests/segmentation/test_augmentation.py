@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from icsilib.segmentation.augmentation import KINDS, Sample, augment, compose, transforms
+from icsilib.segmentation.augmentation import KINDS, RandomConvolution, Sample, augment, compose, transforms
 
 SIZE, TRIALS = 128, 25
 
@@ -28,8 +28,29 @@ def always(kind):
 
 
 def test_the_six_kinds_of_the_paper():
-    assert tuple(transforms(64)) == KINDS
+    assert tuple(transforms(64)) == (*KINDS, "appearance")
     assert len(KINDS) == 6
+
+
+def test_a_changed_appearance_leaves_tip_masks_and_shapes():
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    disc = np.where(np.hypot(rows - 64, columns - 50) < 30, 150, 90).astype(np.uint8)
+    sample = Sample(disc, np.stack([disc, disc]), np.array([50.5, 64.5]))
+    for transform in always("appearance"):
+        for seed in range(TRIALS):
+            out = augment(sample, transform, seed)
+            assert out.image.dtype == np.uint8
+            assert np.array_equal(out.masks, sample.masks)
+            assert out.tip == pytest.approx(sample.tip, abs=1e-4)
+
+
+def test_a_random_convolution_keeps_brightness_and_contrast():
+    image = np.random.default_rng(1).normal(120, 15, (SIZE, SIZE)).clip(0, 255).astype(np.uint8)
+    kernel = np.array([[0, 0, 0], [0, -2, 0], [0, 0, 0]], np.float32)
+    turned = RandomConvolution().apply(image, kernel, 1.0)  # a negative
+    expected = 2 * image.mean() - image.astype(float)
+    assert np.abs(turned - expected).max() <= 1
+    assert np.array_equal(RandomConvolution().apply(image, kernel, 0.0), image)
 
 
 # Mean distance in px between the tip and the dot's centroid; an elastic transform also changes the dot's shape.

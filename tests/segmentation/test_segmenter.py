@@ -9,7 +9,7 @@ from icsilib.data.annotations import polygons_to_mask
 from icsilib.phantoms.icsi import procedure
 from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.nested_unet import Output, parameter_count
-from icsilib.segmentation.segmenter import REFERENCE, WeightsError, largest_regions, load, save_weights
+from icsilib.segmentation.segmenter import REFERENCE, WeightsError, load, save_weights
 from icsilib.segmentation.settings import Settings
 from icsilib.stats.agreement import iou
 
@@ -97,25 +97,6 @@ def test_the_shipped_model_outlines_a_rendered_cell():
     assert ready.training["data"].startswith("rendered")
     assert REFERENCE.with_suffix(".md").exists()
     assert REFERENCE.stat().st_size < 2.1 * parameter_count(ready.model)  # 16 bits each, and a header
-
-
-def test_only_the_largest_region_of_each_class_is_kept():
-    masks = np.zeros((2, 8, 8), bool)
-    masks[0, :2, :2] = masks[0, 4:, 4:] = True
-    kept = largest_regions(masks)
-    assert kept[0, 4:, 4:].all()
-    assert kept.sum() == 16
-
-
-def test_what_an_outline_surrounds_belongs_to_it():
-    masks = np.zeros((2, 20, 30), dtype=bool)
-    masks[0, 2:15, 3:20] = True
-    masks[0, 5:9, 6:12] = False  # a hole
-    masks[0, 7, 8] = True  # an island in it
-    filled = np.zeros((20, 30), dtype=bool)
-    filled[2:15, 3:20] = True
-    assert np.array_equal(largest_regions(masks)[0], filled)
-    assert not largest_regions(masks)[1].any()
 
 
 def test_the_shipped_model_looks_twice_by_whatever_path(monkeypatch):
