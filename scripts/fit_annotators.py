@@ -86,7 +86,9 @@ def only(frame: Frame, structures: Iterable[str]) -> Frame:
 def table_1(population: Population, seed: int, structures: Iterable[str] = STRUCTURES) -> pd.DataFrame:
     """Table 1 of one simulated study: mean and SD by structure and kind."""
     frames = [only(frame, structures) for frame in frames_of(seed)]
-    study = label_study(frames, annotator_team(seed, 5, population), 5, seed, population=population)
+    study = label_study(
+        frames, annotator_team(seed, 5, population, matched=True), 5, seed, population=population, matched=True
+    )
     tables = [
         distance_table(study.tips, name) if name == "needle" else iou_table(study.masks(name), name)
         for name in structures

@@ -26,6 +26,7 @@ from icsilib.phantoms.people.embryologists import (
     Readership,
     fitted_readership,
     label_dataset,
+    team,
     unrendered_dataset,
 )
 from icsilib.study.claims import published
@@ -58,7 +59,8 @@ def human_figures(readership: Readership, seeds: Iterable[int], images: int = IM
     """(seeds, 2): mean precision and average recall of three readers against their own consensus."""
     found = []
     for seed in seeds:
-        table = readers_against_consensus(label_dataset(scenes(seed, images), seed, readership=readership))
+        people = team(seed, readership=readership, matched=True)
+        table = readers_against_consensus(label_dataset(scenes(seed, images), seed, people, readership))
         found.append(table.loc[table["against"] == ALL, ["precision", "ar"]].mean().to_numpy())
     return np.array(found, dtype=float)
 

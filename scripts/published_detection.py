@@ -32,7 +32,7 @@ from icsilib.detection.train import best_validation, detect_files
 from icsilib.detection.train import train as train_detector
 from icsilib.files import sha256_of
 from icsilib.phantoms.biopsy_dataset import write_biopsy_benchmark
-from icsilib.phantoms.people.embryologists import label_dataset
+from icsilib.phantoms.people.embryologists import label_dataset, team
 from icsilib.study.provenance import Results
 from icsilib.training.checkpoints import TimeUpError
 
@@ -90,7 +90,7 @@ def score(
     write_biopsy_benchmark(benchmark, seed)
     for name, folder in (("biopsy", data), ("benchmark", benchmark)):
         collected.data[name] = sha256_of(folder / "annotations.json")
-    together = readings(label_dataset(read_coco(benchmark / "annotations.json"), seed))
+    together = readings(label_dataset(read_coco(benchmark / "annotations.json"), seed, team(seed, matched=True)))
     text, code = protocols.by_text(together, benchmark), protocols.by_code(together, benchmark)
     test, found = images_of(data, "test"), detect_files(detector, text)
     add_protocol(collected, "test", test, detect_files(detector, test))

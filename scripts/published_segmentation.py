@@ -40,7 +40,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 @app.command()
 def labels(data: Path, seed: int = 0) -> None:
     """Write the labels of six simulated people beside the exact ones."""
-    people = annotator_team(seed, 6)
+    people = annotator_team(seed, 6, matched=True)  # the team that labelled what the committed runs trained on
     labelled = label_dataset(read_coco(data / TRUTH), people[:5], people[5], seed)
     write_coco(labelled, data / PEOPLE)
     typer.echo(f"{data / PEOPLE}: {labelled.info['labelling']}")

@@ -91,20 +91,23 @@ def fitted_population(path: Path | str = _FITTED) -> Population:
     return Population(Hand(**oolemma), Hand(**pipette), Pointing(**tip), **values)
 
 
-def annotator_team(seed: int, n: int = 5, population: Population | None = None) -> list[Annotator]:
-    """A team of `n` people named A, B, C, …
+def annotator_team(
+    seed: int, n: int = 5, population: Population | None = None, matched: bool = False
+) -> list[Annotator]:
+    """A team of `n` people named A, B, C, … with traits drawn independently from the population.
 
-    Every team holds the same spread of traits, at the normal quantiles of 1/(n+1) … n/(n+1) scaled to unit SD;
-    the seed deals them out, so that who is careful or draws wide changes, and how much a team varies does not.
+    A `matched` team holds the same traits whatever the seed, which only deals them out (`standard_traits`).
     """
     population = population or fitted_population()
-    rng = np.random.default_rng([seed, n])
-    return [_person(chr(ord("A") + i), population, traits) for i, traits in enumerate(_deal_traits(rng, n))]
+    traits = standard_traits(np.random.default_rng([seed, n]), n, 5, matched)
+    return [_person(chr(ord("A") + i), population, row) for i, row in enumerate(traits)]
 
 
-def _deal_traits(rng: np.random.Generator, n: int) -> list[Array]:
-    """Standardised traits of n people: offsets of oolemma, pipette and tip, care, clicking."""
-    return list(np.stack([rng.permutation(normal_scores(n)) for _ in range(5)], axis=1))
+def standard_traits(rng: np.random.Generator, n: int, k: int, matched: bool) -> Array:
+    """`k` standardised traits (n, k) of n people: independent normals, or the permuted normal quantiles."""
+    if matched:
+        return np.stack([rng.permutation(normal_scores(n)) for _ in range(k)], axis=1)
+    return rng.normal(size=(n, k))
 
 
 def normal_scores(n: int) -> Array:
@@ -116,6 +119,7 @@ def normal_scores(n: int) -> Array:
 
 
 def _person(name: str, population: Population, traits: Array) -> Annotator:
+    """A person with standardised traits: offsets of oolemma, pipette and tip, care, clicking."""
     oolemma, pipette, tip, care, clicking = traits
     care, clicks = np.exp(population.care_spread * care), np.exp(population.click_spread * clicking)
     spread = population.offset_spread

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from icsilib.data.annotations import SPERM, Annotation, Dataset, Image, box_annotation
 from icsilib.phantoms.biopsy import PATIENTS, PHENOTYPES, SIZES, BiopsyRanges
 from icsilib.phantoms.biopsy.shapes import draw_sperm
-from icsilib.phantoms.people.annotators import normal_scores
+from icsilib.phantoms.people.annotators import standard_traits
 
 Boxes = NDArray[np.float64]  # (N, 4) xywh in px
 
@@ -58,11 +58,10 @@ def fitted_readership(path: Path | str = _FITTED) -> Readership:
     return Readership(**json.loads(Path(path).read_text(encoding="utf-8"))["readership"])
 
 
-def team(seed: int, n: int = 3, readership: Readership | None = None) -> list[Embryologist]:
-    """`n` people named E1, E2, …: every team has the same spread of each trait, and the seed deals it out."""
+def team(seed: int, n: int = 3, readership: Readership | None = None, matched: bool = False) -> list[Embryologist]:
+    """`n` people named E1, E2, … with traits drawn independently; a `matched` team holds the same whatever the seed."""
     spread = (readership or fitted_readership()).spread
-    rng = np.random.default_rng([seed, n, 11])
-    factors = np.exp(spread * np.stack([rng.permutation(normal_scores(n)) for _ in range(3)], axis=1))
+    factors = np.exp(spread * standard_traits(np.random.default_rng([seed, n, 11]), n, 3, matched))
     return [Embryologist(f"E{i + 1}", *row) for i, row in enumerate(factors.tolist())]
 
 

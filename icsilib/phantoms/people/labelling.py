@@ -1,8 +1,8 @@
 """The repeated study of paper A's §3.1 by simulated people: everyone labels every frame in every round."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,29 +93,30 @@ def label_study(
     seed: int = 0,
     frame: tuple[int, int] = (512, 512),
     population: Population | None = None,
+    matched: bool = False,
 ) -> Study:
-    """Every person of `team` labels every frame in every round.
+    """Every person of `team` labels every frame in every round, all chances drawn independently.
 
-    A study of 14 frames varies a good deal by chance. To stand for the paper's own table whatever the seed, the
-    chances are *moment-matched*: standard normal errors are rescaled to their expected mean squares between
-    people, between rounds and besides, slips and readings are dealt out in their expected number, and frames'
-    difficulties are normal quantiles. Single labels are distributed as without it, but two seeds differ less
-    than two studies of real people would: spread between seeds is no measure of uncertainty.
+    With `matched`, for figures that are to look like the paper's table whatever the seed, the chances are
+    *moment-matched*: normal errors are rescaled to their expected mean squares between people, between rounds and
+    besides, slips and readings are dealt out in their expected number, and frames' difficulties are normal
+    quantiles. Two seeds then differ less than two studies of people would: no uncertainty can be read from them.
     """
     population = population or fitted_population()
+    chances = _MATCHED if matched else _INDEPENDENT
     rng = np.random.default_rng([seed, len(team), rounds, len(truths)])
     shape = (len(team), rounds, len(truths))
     outlines = {
         name: _draw_outlines(
-            rng, [getattr(t, name) for t in truths], [getattr(p, name) for p in team], rounds, level, frame
+            rng, [getattr(t, name) for t in truths], [getattr(p, name) for p in team], rounds, level, frame, chances
         )
         for name, level in population.difficulty.items()
         if name != "tip"
     }
     tips = np.full((*shape, 2), np.nan)
-    difficulty = _difficulty(rng, len(truths), population.difficulty["tip"])
-    errors = balanced_normals(rng, len(team), rounds, difficulty, 2)
-    slips = _dealt_signs(rng, shape, team[0].tip.slip_rate)
+    difficulty = chances.difficulty(rng, len(truths), population.difficulty["tip"])
+    errors = chances.normals(rng, len(team), rounds, difficulty, 2)
+    slips = chances.signs(rng, shape, team[0].tip.slip_rate)
     for a, r, f in np.ndindex(shape):
         truth = truths[f]
         if truth.tip is not None:
@@ -130,13 +131,15 @@ def _draw_outlines(
     rounds: int,
     difficulty_spread: float,
     frame: tuple[int, int],
+    chances: "_Chances",
 ) -> list[list[list[Polygon | None]]]:
     """Outlines [a][r][f] of one structure."""
     shape = (len(hands), rounds, len(truths))
-    errors = balanced_normals(rng, len(hands), rounds, _difficulty(rng, len(truths), difficulty_spread), COEFFICIENTS)
-    readings = _dealt_signs(rng, (shape[0], shape[2]), hands[0].reading_rate)
+    difficulty = chances.difficulty(rng, len(truths), difficulty_spread)
+    errors = chances.normals(rng, len(hands), rounds, difficulty, COEFFICIENTS)
+    readings = chances.signs(rng, (shape[0], shape[2]), hands[0].reading_rate)
     places = rng.random((shape[0], shape[2]))
-    slips = _dealt_signs(rng, shape, hands[0].slip_rate)
+    slips = chances.signs(rng, shape, hands[0].slip_rate)
 
     def draw(a: int, r: int, f: int) -> Polygon | None:
         truth, hand = truths[f], hands[a]
@@ -171,6 +174,21 @@ def balanced_normals(rng: np.random.Generator, annotators: int, rounds: int, wei
     return total
 
 
+def _independent_normals(rng: np.random.Generator, annotators: int, rounds: int, weights: Array, k: int) -> Array:
+    """Independent normals (A, R, F, k) with SD `weights` (F,)."""
+    return rng.normal(size=(annotators, rounds, len(weights), k)) * weights[:, None]
+
+
+def _independent_signs(rng: np.random.Generator, shape: tuple[int, ...], rate: float) -> Array:
+    """±1 with probability `rate` each time, otherwise 0."""
+    return rng.choice([-1.0, 0.0, 1.0], shape, p=[rate / 2, 1 - rate, rate / 2])
+
+
+def _independent_difficulty(rng: np.random.Generator, frames: int, spread: float) -> Array:
+    """Difficulty of each frame: log-normal with expected mean square 1."""
+    return np.exp(spread * rng.normal(size=frames) - spread**2)
+
+
 def _dealt_signs(rng: np.random.Generator, shape: tuple[int, ...], rate: float) -> Array:
     """Zeros (…, F) but for the expected number of ±1, spread evenly over frames and otherwise at random places."""
     *labels, frames = shape
@@ -184,7 +202,19 @@ def _dealt_signs(rng: np.random.Generator, shape: tuple[int, ...], rate: float) 
     return dealt.reshape(shape)
 
 
-def _difficulty(rng: np.random.Generator, frames: int, spread: float) -> Array:
+def _matched_difficulty(rng: np.random.Generator, frames: int, spread: float) -> Array:
     """Difficulty of each frame, about 1: log-normal quantiles with mean square 1, in random order."""
     level = np.exp(spread * rng.permutation(normal_scores(frames)))
     return level / np.sqrt(np.mean(level**2))
+
+
+class _Chances(NamedTuple):
+    """What a study draws: label errors, signs of slips and readings, difficulties of frames."""
+
+    normals: Callable[[np.random.Generator, int, int, Array, int], Array]
+    signs: Callable[[np.random.Generator, tuple[int, ...], float], Array]
+    difficulty: Callable[[np.random.Generator, int, float], Array]
+
+
+_INDEPENDENT = _Chances(_independent_normals, _independent_signs, _independent_difficulty)
+_MATCHED = _Chances(balanced_normals, _dealt_signs, _matched_difficulty)

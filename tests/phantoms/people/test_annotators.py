@@ -122,11 +122,30 @@ def test_studies_are_deterministic_and_differ_by_seed():
     assert one.masks("pipette").shape == (5, 2, 2, 512, 512)
 
 
-def test_teams_share_out_the_same_traits():
-    teams = [annotator_team(seed) for seed in range(4)]
+def test_matched_teams_share_out_the_same_traits():
+    teams = [annotator_team(seed, matched=True) for seed in range(4)]
     offsets = np.array([sorted(person.tip.offset for person in team) for team in teams])
     np.testing.assert_allclose(offsets, offsets[:1].repeat(4, 0))
     assert len({tuple(person.tip.offset for person in team) for team in teams}) > 1
+
+
+def test_drawn_traits_have_the_spread_of_the_population():
+    offsets = [person.tip.offset for seed in range(300) for person in annotator_team(seed)]
+    assert np.std(offsets) == pytest.approx(fitted_population().offset_spread["tip"], rel=0.08)
+    by_team = np.reshape(offsets, (300, 5)).std(axis=1, ddof=1)
+    assert by_team.max() > 3 * by_team.min()  # teams differ, as matched ones do not
+
+
+def test_drawn_studies_slip_as_often_as_the_population_and_never_alike():
+    population = fitted_population()
+    wide = replace(population, tip=replace(population.tip, slip=1000.0, slip_rate=0.2))
+    truths = [TRUTH] * 40
+    slipped = []
+    for seed in range(20):
+        study = label_study(truths, annotator_team(seed, 5, wide), 2, seed, population=wide)
+        slipped.append(np.mean(np.linalg.norm(study.tips - TRUTH.tip, axis=-1) > 500))
+    assert np.mean(slipped) == pytest.approx(0.2, abs=0.015)
+    assert np.std(slipped) == pytest.approx(np.sqrt(0.2 * 0.8 / 400), rel=0.4)  # binomial; dealt slips have none
 
 
 def test_absent_structures_stay_absent():
@@ -141,7 +160,7 @@ def tables():
     """Table 1 of three studies with seeds that the fit has not seen."""
     found = []
     for seed in range(3):
-        study = label_study(study_frames(seed), annotator_team(seed), rounds=5, seed=seed)
+        study = label_study(study_frames(seed), annotator_team(seed, matched=True), 5, seed, matched=True)
         found.append(summary(pd.concat([
             iou_table(study.masks("oolemma"), "oolemma"),
             iou_table(study.masks("pipette"), "pipette"),

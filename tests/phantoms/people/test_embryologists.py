@@ -31,7 +31,10 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="module")
 def tables() -> list:
-    return [readers_against_consensus(label_dataset(unrendered_dataset(seed), seed)) for seed in HELD_OUT]
+    return [
+        readers_against_consensus(label_dataset(unrendered_dataset(seed), seed, team(seed, matched=True)))
+        for seed in HELD_OUT
+    ]
 
 
 def boxes_by_image(dataset: Dataset) -> dict[str, list]:
@@ -107,9 +110,11 @@ def test_same_seed_same_boxes_whatever_else_is_in_the_set(dataset: Dataset) -> N
     assert boxes_by_image(whole["E1"]) != boxes_by_image(other["E1"])
 
 
-def test_team_has_the_same_spread_whatever_the_seed() -> None:
+def test_matched_team_has_the_same_spread_whatever_the_seed() -> None:
     assert [person.name for person in team(0)] == ["E1", "E2", "E3"]
-    assert sorted(person.miss for person in team(1)) == pytest.approx(sorted(person.miss for person in team(2)))
+    assert sorted(p.miss for p in team(1, matched=True)) == pytest.approx(sorted(p.miss for p in team(2, matched=True)))
+    drawn = [np.log(person.miss) for seed in range(400) for person in team(seed)]
+    assert np.std(drawn) == pytest.approx(fitted_readership().spread, rel=0.08)
     assert len({person.loose for person in team(0)}) == 3
 
 
