@@ -11,12 +11,12 @@ from typing import Any
 from icsilib.data.annotations import AnnotationError, Dataset
 from icsilib.labels import coco, cvat, label_studio, labelme, via, voc, yolo
 from icsilib.labels.assemble import assemble
-from icsilib.labels.parsing import parse_json, parse_xml
+from icsilib.labels.parsing import label_files, parse_json, parse_xml
 from icsilib.labels.records import Options, Record, Report
 
 FORMATS: dict[str, Callable[[Path, Options], Iterable[Record]]] = {
-    "via-csv": lambda path, options: via.read_csv(path),
-    "via-json": lambda path, options: via.read_json(path),
+    "via-csv": via.read_csv,
+    "via-json": via.read_json,
     "cvat": lambda path, options: cvat.read(path),
     "label-studio": lambda path, options: label_studio.read(path),
     "labelme": lambda path, options: labelme.read(path),
@@ -60,7 +60,7 @@ def detect_format(path: Path) -> str:
 
 
 def _format_of_folder(path: Path) -> str:
-    suffixes = {file.suffix.lower() for file in path.rglob("*") if file.is_file()}
+    suffixes = {file.suffix.lower() for file in label_files(path, "") if file.is_file()}
     found = [name for suffix, name in ((".xml", "voc"), (".json", "labelme"), (".txt", "yolo")) if suffix in suffixes]
     if len(found) != 1:
         what = " and ".join(found) if found else "no annotation"

@@ -37,6 +37,7 @@ from icsilib.labels.records import (
     Shape,
     Skipped,
     Unusable,
+    fold,
     text,
 )
 from icsilib.labels.shapes import MOST_PIXELS, clip
@@ -67,7 +68,7 @@ class _Assembly:
         self.source, self.options = source, options
         self.folder = options.images or (source if source.is_dir() else source.parent)
         self.places = Places(self.folder, pictures)
-        self.labels = {_fold(label): name for label, name in (options.labels or {}).items()}
+        self.labels = {fold(label): name for label, name in (options.labels or {}).items()}
         self.images: dict[str, Image | None] = {}  # by the reader's key; None: the image was skipped
         self.by_name: dict[str, tuple[Image, str]] = {}  # by file name, with the folder that it is said to lie in
         self.seen: set[str] = set()  # keys of images that somebody labelled, with or without objects
@@ -323,11 +324,11 @@ class _Assembly:
         label = shape.label or self.options.default_label
         if not label:
             raise Unusable("no label")
-        self.unused.discard(_fold(label))
-        name = self.labels.get(_fold(label), label)
+        self.unused.discard(fold(label))
+        name = self.labels.get(fold(label), label)
         if name is None:
             raise _LeftOut(f"label {label!r} is left out on request")
-        name = _fold(name)
+        name = fold(name)
         if name not in self.categories:
             others = sum(known not in STUDY for known in self.categories)
             self.categories[name] = STUDY.get(name) or Category(id=FIRST_OTHER_ID + others, name=name)
@@ -348,11 +349,6 @@ def image_fields(about: dict[str, Any]) -> dict[str, Any]:
     if isinstance(nested := rest.pop("attributes", {}), dict):
         rest |= nested
     return fields | ({"attributes": rest} if rest else {})
-
-
-def _fold(label: str) -> str:
-    """A label without regard to case, surrounding space, and space against hyphen or underscore."""
-    return "_".join(label.casefold().replace("-", " ").replace("_", " ").split())
 
 
 def _drawn(annotation: Annotation) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from icsilib.labels.parsing import parse_json
+from icsilib.labels.parsing import label_files, parse_json
 from icsilib.labels.records import (
     IMAGE_SUFFIXES,
     Changed,
@@ -30,7 +30,7 @@ from icsilib.labels.shapes import ellipse
 
 def read(path: Path) -> Iterator[Record]:
     """Records of one JSON file, or of every `*.json` below a folder."""
-    for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
+    for file in label_files(path, ".json"):
         content = parse_json(file)
         if not isinstance(content, dict) or "shapes" not in content:
             yield Skipped(file.name, "not a LabelMe file: no 'shapes'", picture=True)

@@ -1,14 +1,18 @@
-"""Text, JSON and XML of annotation files, read defensively: any encoding, no entities, no endless nesting."""
+"""Text, JSON, YAML and XML of annotation files, read defensively: any encoding, no entities, no endless nesting."""
 
 import codecs
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import yaml
+
 from icsilib.data.annotations import AnnotationError
 
+DEEPEST = 64  # levels of nested values
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -38,12 +42,42 @@ def _guess(content: bytes) -> str:
     return "cp1252"
 
 
+def label_files(path: Path, suffix: str) -> list[Path]:
+    """`path` itself, or the files of one suffix below a folder, without those that systems and killed writers hide."""
+    return sorted(each for each in path.rglob(f"*{suffix}") if each.name[0] != ".") if path.is_dir() else [path]
+
+
 def parse_json(path: Path) -> Any:
     """The file's JSON; raises `AnnotationError` where it is none."""
     try:
-        return json.loads(read_text(path), object_pairs_hook=_unique_keys)
+        return sound_json(read_text(path))
     except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: not sound JSON ({error}); export the file again") from None
+
+
+def sound_json(text: str) -> Any:
+    """JSON whose every text can be written again; raises `ValueError` or `RecursionError` otherwise.
+
+    `NaN` and `Infinity`, which JSON does not know, become text.
+    """
+    content = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=str, parse_float=_finite)
+    level = [content]
+    for _ in range(DEEPEST):
+        boxes = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list)))
+        level = [value for values in boxes for value in values]
+    if any(isinstance(each, (dict, list)) for each in level):
+        raise ValueError(f"values are nested in more than {DEEPEST} levels")
+    if re.search(r"\\u[dD][89a-fA-F]", text):  # half a character, unless the other half follows
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a text holds half a character, such as \\ud800") from None
+    return content
+
+
+def _finite(digits: str) -> float | str:
+    value = float(digits)
+    return digits if math.isinf(value) else value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -54,6 +88,20 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"key {twice!r} occurs twice in one object")
     return members
+
+
+def parse_yaml(path: Path) -> Any:
+    """The file's YAML as dictionaries, lists and text. Aliases are refused, since a few of them stand for gigabytes."""
+    content = read_text(path)
+    try:
+        depth = 0
+        for event in yaml.parse(content, yaml.BaseLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+                raise AnnotationError(f"{path}: has aliases (*name) or endless nesting; write its values out")
+        return yaml.load(content, yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise AnnotationError(f"{path}: not YAML ({error}); export the file again") from None
 
 
 def parse_xml(path: Path) -> ElementTree.Element:

@@ -15,6 +15,7 @@ from icsilib.labels.records import IMAGE_SUFFIXES, Picture, Unusable
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded image
 _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # a Windows drive or an address
+LONGEST_NAME, LONGEST_PATH = 255, 1024  # bytes; systems refuse longer ones
 AMBIGUOUS = "several images of its name"
 
 
@@ -108,4 +109,7 @@ def _local(name: str) -> str:
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.name or path.is_absolute() or ".." in path.parts or "\0" in name or _ELSEWHERE.match(name):
         raise Unusable("file name leaves the folder of images")
+    sizes = [len(part.encode(errors="replace")) for part in path.parts]
+    if max(sizes) > LONGEST_NAME or sum(sizes) > LONGEST_PATH:
+        raise Unusable(f"file name of more than {LONGEST_NAME} bytes")
     return str(path)

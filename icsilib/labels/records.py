@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from icsilib.errors import IcsiError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+LARGEST = 1e9  # number that a record may hold; a larger coordinate is a fault, and overflows when areas are taken
 Points = NDArray[np.float64]  # (N, 2), x then y, pixels, continuous image coordinates
 
 
@@ -133,6 +134,8 @@ def number(value: Any, name: str) -> float:
         raise Unusable(f"{name} is not a number") from None
     if not math.isfinite(result):
         raise Unusable(f"{name} is not a finite number")
+    if abs(result) > LARGEST:
+        raise Unusable(f"{name} is beyond a thousand million")
     return result
 
 
@@ -164,3 +167,8 @@ def text(value: Any) -> str | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = str(int(value) if isinstance(value, float) and value.is_integer() else value)  # tables make ids 1.0
     return value.strip() or None if isinstance(value, str) else None
+
+
+def fold(label: str) -> str:
+    """A label without regard to case, surrounding space, and space against hyphen or underscore."""
+    return "_".join(label.casefold().replace("-", " ").replace("_", " ").split())

@@ -17,7 +17,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Literal
 from xml.etree import ElementTree
 
-from icsilib.labels.parsing import parse_xml
+from icsilib.labels.parsing import label_files, parse_xml
 from icsilib.labels.records import (
     IMAGE_SUFFIXES,
     Changed,
@@ -39,7 +39,7 @@ FLAGS = ("pose", "truncated", "difficult", "occluded")
 
 def read(path: Path) -> Iterator[Record]:
     """Records of one XML file, or of every `*.xml` below a folder."""
-    roots = {file: parse_xml(file) for file in (sorted(path.rglob("*.xml")) if path.is_dir() else [path])}
+    roots = {file: parse_xml(file) for file in label_files(path, ".xml")}
     reasons = (reason for root in roots.values() if (reason := _counts_from_zero(root)))
     if reason := next(reasons, ""):
         yield Changed(path.name, f"read as counted from 0, since {reason}; VOC counts pixels from 1")

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from icsilib.data.annotations import AnnotationError
-from icsilib.labels.parsing import read_text
+from icsilib.labels.parsing import label_files, parse_yaml, read_text
 from icsilib.labels.places import UPLOADED
 from icsilib.labels.records import (
     IMAGE_SUFFIXES,
@@ -40,9 +39,8 @@ def read(path: Path, options: Options) -> Iterator[Record]:
     for file in sorted(images.rglob("*")):
         if file.suffix.lower() in IMAGE_SUFFIXES and found.setdefault(stem := _stem(file, images), file) != file:
             yield Skipped(file.name, "another image has its name but for the suffix", picture=True)
-    files = [path] if path.is_file() else sorted(root.rglob("*.txt"))
     labels: dict[str, Path] = {}
-    for file in files:
+    for file in label_files(path if path.is_file() else root, ".txt"):
         if not _is_about(file) and labels.setdefault(_labelled_stem(file, root, found), file) != file:
             yield Skipped(file.name, "another file holds the labels of its image", picture=True)
     for old, new in _elsewhere(labels, found).items():
@@ -121,12 +119,12 @@ def _class_names(*folders: Path) -> Mapping[int, str]:
 
 
 def _names_in(path: Path) -> Mapping[int, str]:
+    content = parse_yaml(path)
     try:
-        content = yaml.safe_load(read_text(path))
         names = content["names"]
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        found = {int(number): str(name) for number, name in pairs}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
+        pairs = enumerate(names) if isinstance(names, list) else names.items()
+        found = {int(number): name.strip() for number, name in pairs}
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise AnnotationError(f"{path}: has no list of class names under 'names'; add it") from None
     if content.get("kpt_shape"):  # a line of key points looks like a polygon
         raise AnnotationError(f"{path}: is of key points (kpt_shape), which are not read; export them as COCO JSON")
