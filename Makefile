@@ -30,29 +30,37 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 	@echo "PROFILE=quick|standard|paper chooses the scale (now: $(PROFILE)); TORCH_BACKEND=auto picks a smaller torch."
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+# uv installs and leaves again: nothing else needs it.
+define install
 	$(BIN)/python -m pip install --quiet "$(UV)"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND)) \
-		-r requirements.txt -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND)) $(1)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/python -m pip uninstall --quiet --yes uv
 	touch $@
+endef
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(call install,-r requirements.txt)
+
+$(VENV)/.tools: requirements-dev.txt $(VENV)/.ready
+	$(call install,-r requirements.txt -r requirements-dev.txt)
 
 book: $(VENV)/.ready ## run the study and build the book; prints the page to open
 	$(BIN)/icsi study all --profile $(PROFILE) --cores $(CORES)
 	@echo "Open build/$(PROFILE)/html/index.html in a browser."
 
-test: $(VENV)/.ready lint ## lint, types, unit tests, and every notebook against its stored outputs
+test: $(VENV)/.tools lint ## lint, types, unit tests, and every notebook against its stored outputs
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) -rs --doctest-modules tests icsilib
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) $(NBVAL) --nbval $$($(STORED) own) $$($(STORED) none)
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) $(NBVAL) --nbval-lax $$($(STORED) earlier)
 
-lint: $(VENV)/.ready ## style and types only
+lint: $(VENV)/.tools ## style and types only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lab: $(VENV)/.ready ## open the notebooks in JupyterLab
+lab: $(VENV)/.tools ## open the notebooks in JupyterLab
 	cd notebooks && ../$(BIN)/jupyter lab
 
 notebooks: $(VENV)/.ready ## run every notebook with its defaults and store the outputs

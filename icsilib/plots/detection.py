@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest
 
 from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
@@ -102,12 +102,15 @@ def precision_recall(
 def shares(ax: Axes, rows: Mapping[str, tuple[int, int]], xlabel: str) -> None:
     """Horizontal bars of hits among all, with counts and 95 % Wilson intervals; `rows` name → (hits, all)."""
     names = list(rows)
-    hits, every = np.array([rows[name] for name in names], dtype=float).T
-    share, spread = hits / every, np.array(proportion_confint(hits, every, method="wilson"))
+    hits, every = np.array([rows[name] for name in names]).T
+    share, spread = (
+        hits / every,
+        np.transpose([binomtest(*rows[name]).proportion_ci(method="wilson") for name in names]),
+    )
     place = np.arange(len(names))[::-1]
     ax.barh(place, share, color=SKY, height=0.65)
     ax.errorbar(share, place, xerr=np.abs(spread - share), fmt="none", color="black", linewidth=1, capsize=2)
-    ax.set_yticks(place, [f"{name} ({int(h)}/{int(n)})" for name, h, n in zip(names, hits, every, strict=True)])
+    ax.set_yticks(place, [f"{name} ({h}/{n})" for name, h, n in zip(names, hits, every, strict=True)])
     ax.set(xlabel=xlabel, xlim=(0, 1.02))
 
 

@@ -23,7 +23,7 @@ from icsilib.files import write_text_atomic
 from icsilib.phantoms.workers import cores as cores
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSIONED = ("numpy", "scipy", "pandas", "statsmodels", "torch", "opencv-python-headless", "albumentations")
+VERSIONED = ("numpy", "scipy", "pandas", "torch", "opencv-python-headless", "albumentations")
 
 
 class Value(BaseModel):
