@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy.optimize import least_squares
 
+from icsilib.data.structures import OF_INJECTIONS
 from icsilib.files import write_text_atomic
 from icsilib.phantoms.icsi import Frame
 from icsilib.phantoms.people.annotators import Hand, Pointing, Population, annotator_team, fitted_population
@@ -30,15 +31,17 @@ from icsilib.study.claims import published
 
 FIT_SEEDS = range(100, 104)
 HELD_OUT = range(40)
-OUT = Path(__file__).resolve().parents[1] / "icsilib" / "phantoms" / "annotators.json"
-STRUCTURES = ("oolemma", "pipette", "needle")
+OUT = Path(__file__).resolve().parents[1] / "icsilib" / "phantoms" / "people" / "annotators.json"
+STRUCTURES = tuple(each.name for each in OF_INJECTIONS)
 TOLERANCE = {"IoU": 0.002, "px": 0.15}  # of a mean; an SD may differ by a quarter
 
 WEIGHT = np.array([2.0, 1.0])  # of a mean's and an SD's misfit: from seed to seed the means come closer to their limit
 
 START = Population(
-    oolemma=Hand(0, 0.018, 0.10, 0.008, reading=0.0, reading_rate=0.0, slip=0.1, slip_rate=0.04),
-    pipette=Hand(0, 0.0161, 0.06, 0.008, reading=0.33, reading_rate=0.015, slip=0.08, slip_rate=0.04),
+    hands={
+        "oolemma": Hand(0, 0.018, 0.10, 0.008, reading=0.0, reading_rate=0.0, slip=0.1, slip_rate=0.04),
+        "pipette": Hand(0, 0.0161, 0.06, 0.008, reading=0.33, reading_rate=0.015, slip=0.08, slip_rate=0.04),
+    },
     tip=Pointing(0, along=2.4, across=1.1, slip=12, slip_rate=0.04),
     offset_spread={"oolemma": 0.002, "pipette": 0.0005, "tip": 0.6},
     care_spread=0.08,
@@ -58,9 +61,12 @@ def with_parameters(population: Population, structure: str, values: NDArray[np.f
     """The population with the free parameters of one structure; the tip's errors keep their ratio of START."""
     for name, value in zip(FREE[structure], values, strict=True):
         group, key = name.split(".")
-        old = getattr(population, group)
-        new = old | {key: float(value)} if isinstance(old, dict) else replace(old, **{key: float(value)})
-        population = replace(population, **{group: new})
+        if hand := population.hands.get(group):
+            new = {"hands": population.hands | {group: replace(hand, **{key: float(value)})}}
+        else:
+            old = getattr(population, group)
+            new = {group: old | {key: float(value)} if isinstance(old, dict) else replace(old, **{key: float(value)})}
+        population = replace(population, **new)
     across = population.tip.along * START.tip.across / START.tip.along
     return replace(population, tip=replace(population.tip, across=across))
 
@@ -68,6 +74,7 @@ def with_parameters(population: Population, structure: str, values: NDArray[np.f
 def parameters(population: Population, structure: str) -> NDArray[np.float64]:
     """The free parameters of one structure."""
     values = asdict(population)
+    values |= values.pop("hands")
     return np.array([values[group][key] for group, key in (name.split(".") for name in FREE[structure])])
 
 

@@ -70,6 +70,7 @@ def evaluate(
     once: Once = False,
 ) -> None:
     """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
+    from icsilib.data.structures import OF_INJECTIONS
     from icsilib.files import write_text_atomic
     from icsilib.segmentation.evaluate import model_table, presence_auc, summarise
     from icsilib.segmentation.frames import describe
@@ -82,8 +83,9 @@ def evaluate(
         fail(f"{data}: {unnamed[0]} has no video_id, by which intervals go; convert with --folder-is video_id")
     scores = model_table(segmenter, frames)
     typer.echo(f"{data}, {part}: " + ", ".join(f"{count} {what}" for what, count in describe(frames).items()))
-    for label, column in (("IoU, oolemma", "iou_oolemma"), ("IoU, pipette", "iou_pipette"), ("tip, px", "tip_px")):
-        typer.echo(f"{label:13} {_told(summarise(scores, column))}")
+    for each in OF_INJECTIONS:
+        what = f"IoU, {each.label}" if each.unit == "IoU" else f"{each.label}, {each.unit}"
+        typer.echo(f"{what:13} {_told(summarise(scores, each.column))}")
     auc = presence_auc(scores)
     told = f"AUC {auc:.3f}" if auc == auc else "not known, the frames are all with a tip or all without"
     typer.echo(f"confidence tells frames with a tip from frames without: {told}")
@@ -136,7 +138,8 @@ def predict(
 
     Stopped at any moment, the same command goes on: until the end, predictions.jsonl holds what is done.
     """
-    from icsilib.data.annotations import ICSI_CATEGORIES, AnnotationError, Dataset, write_coco
+    from icsilib.data.annotations import AnnotationError, Dataset, write_coco
+    from icsilib.data.structures import ICSI_CATEGORIES
     from icsilib.data.video import DamagedVideoError, VideoError
     from icsilib.files import remove_partials
     from icsilib.segmentation.records import Journal, read_source

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from icsilib.data.structures import NEEDLE, STRUCTURES, Category
 from icsilib.errors import IcsiError
 from icsilib.files import write_text_atomic
 
@@ -32,25 +33,6 @@ Polygon = NDArray[np.float64]  # (N, 2) vertices, x then y, pixels
 
 class AnnotationError(IcsiError):
     """A file of annotations that cannot be used; the message names file, record and remedy."""
-
-
-class Category(BaseModel):
-    """A kind of labelled object; `keypoints` names the points that an annotation of it carries."""
-
-    model_config = ConfigDict(extra="allow")
-    id: int
-    name: str
-    supercategory: str = ""
-    keypoints: list[str] | None = None
-
-
-OOLEMMA = Category(id=1, name="oolemma")
-SUCTION_PIPETTE = Category(id=2, name="suction_pipette")
-NEEDLE = Category(id=3, name="needle", keypoints=["tip"])
-SPERM = Category(id=4, name="sperm")
-IMPURITY = Category(id=5, name="impurity")
-ICSI_CATEGORIES = (OOLEMMA, SUCTION_PIPETTE, NEEDLE)
-BIOPSY_CATEGORIES = (SPERM, IMPURITY)
 
 
 class Image(BaseModel):
@@ -268,12 +250,11 @@ def round_of(annotation: Annotation) -> int:
 
 
 def misfit(annotation: Annotation, category: str) -> str:
-    """Why a label of oolemma, suction pipette or needle has no shape that the study can use; "" where it has one."""
-    if category == NEEDLE.name:
+    """Why a label has not the shape that the study needs of its category; "" where it has."""
+    kind = next((each.kind for each in STRUCTURES if each.category.name == category), "box")
+    if kind == "point":
         return "" if annotation.keypoints else "not a point"
-    if category in (OOLEMMA.name, SUCTION_PIPETTE.name):
-        return "" if annotation.segmentation else "not an outline"
-    return ""
+    return "not an outline" if kind == "outline" and not annotation.segmentation else ""
 
 
 def several_tips(annotations: Iterable[Annotation]) -> bool:

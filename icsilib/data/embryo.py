@@ -12,12 +12,12 @@ import numpy as np
 from icsilib.data.annotations import (
     Annotation,
     AnnotationError,
-    Category,
     Dataset,
     polygon_annotation,
     polygons_of,
     polygons_to_mask,
 )
+from icsilib.data.structures import Category
 from icsilib.labels import labelme
 from icsilib.labels.assemble import FIRST_OTHER_ID, assemble
 from icsilib.labels.records import Options

@@ -17,8 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.data.annotations import (
-    ICSI_CATEGORIES,
-    OOLEMMA,
     Annotation,
     AnnotationError,
     Dataset,
@@ -28,6 +26,7 @@ from icsilib.data.annotations import (
     tip_annotation,
 )
 from icsilib.data.manifest import data_root
+from icsilib.data.structures import ICSI_CATEGORIES, OOLEMMA
 from icsilib.files import atomic_path
 
 VARIABLE = "ICSILIB_ICSI_FRAMES"  # environment variable that may name the folder of notebooks, or of frames once cut

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 from scipy.sparse.csgraph import connected_components
 
-from icsilib.data.annotations import SPERM, Annotation, AnnotationError, Dataset, box_annotation
+from icsilib.data.annotations import Annotation, AnnotationError, Dataset, box_annotation
+from icsilib.data.structures import SPERM
 from icsilib.detection.boxes import box_iou
 from icsilib.detection.detector import Detections
 from icsilib.detection.evaluate import coco_evaluation, harmonic_mean, matched_detections, operating_point, scores_of

@@ -8,12 +8,8 @@ from typing import Any
 import numpy as np
 
 from icsilib.data.annotations import (
-    BIOPSY_CATEGORIES,
-    ICSI_CATEGORIES,
-    NEEDLE,
     Annotation,
     AnnotationError,
-    Category,
     Dataset,
     Image,
     box_annotation,
@@ -26,6 +22,7 @@ from icsilib.data.annotations import (
     runs_of,
     several_tips,
 )
+from icsilib.data.structures import BIOPSY_CATEGORIES, ICSI_CATEGORIES, NEEDLE, Category
 from icsilib.labels.places import Places, size_of
 from icsilib.labels.records import (
     Changed,

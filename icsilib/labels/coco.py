@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from icsilib.data.annotations import NEEDLE, AnnotationError
+from icsilib.data.annotations import AnnotationError
+from icsilib.data.structures import NEEDLE
 from icsilib.labels.parsing import parse_json
 from icsilib.labels.records import (
     Changed,

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from icsilib.data.annotations import BIOPSY_CATEGORIES, SPERM, Annotation, Dataset, Image, box_annotation
+from icsilib.data.annotations import Annotation, Dataset, Image, box_annotation
 from icsilib.data.splits import Split, make_split
+from icsilib.data.structures import BIOPSY_CATEGORIES, SPERM
 from icsilib.phantoms.biopsy import PATIENTS, BiopsyImage, BiopsyRanges, biopsy_image
 from icsilib.phantoms.dataset import DatasetError, Folder, PhantomSet, Records, write_phantom_set
 from icsilib.phantoms.datasheet import Datasheet, write_datasheet

@@ -31,8 +31,9 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from icsilib.data.annotations import Annotation, Category, Dataset, Image, write_coco
+from icsilib.data.annotations import Annotation, Dataset, Image, write_coco
 from icsilib.data.splits import Split, write_split
+from icsilib.data.structures import Category
 from icsilib.errors import IcsiError
 from icsilib.files import atomic_path, sha256_of, write_text_atomic
 from icsilib.phantoms.workers import cores, run_in_processes

@@ -19,9 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.data.annotations import (
-    ICSI_CATEGORIES,
-    OOLEMMA,
-    SUCTION_PIPETTE,
     Annotation,
     Dataset,
     Image,
@@ -29,6 +26,7 @@ from icsilib.data.annotations import (
     tip_annotation,
 )
 from icsilib.data.splits import Split, make_split
+from icsilib.data.structures import ICSI_CATEGORIES, OUTLINES
 from icsilib.data.video import write_mp4
 from icsilib.phantoms.dataset import DatasetError, Folder, PhantomSet, Records, read_description, write_phantom_set
 from icsilib.phantoms.datasheet import Datasheet, write_datasheet
@@ -193,11 +191,12 @@ def _image(frame: Frame, video: Procedure, id: int) -> Image:
 
 
 def _annotations(frame: Frame, image_id: int, first_id: int) -> list[Annotation]:
-    """The frame's truth: oolemma always, suction pipette and needle tip where they are in view."""
-    found = [polygon_annotation(first_id, image_id, OOLEMMA, [frame.oolemma], annotator="truth")]
-    if frame.pipette is not None:
-        pipette = polygon_annotation(first_id + 1, image_id, SUCTION_PIPETTE, [frame.pipette], annotator="truth")
-        found.append(pipette)
+    """The frame's truth: outlines and needle tip, where they are in view."""
+    found: list[Annotation] = []
+    for structure in OUTLINES:
+        if (outline := getattr(frame, structure.name)) is not None:
+            id, category = first_id + len(found), structure.category
+            found.append(polygon_annotation(id, image_id, category, [outline], annotator="truth"))
     if frame.tip is not None:
         axis = np.round(frame.tip_axis, 4).tolist()  # unit vector along the needle, towards its tip
         found.append(tip_annotation(first_id + len(found), image_id, frame.tip, annotator="truth", tip_axis=axis))

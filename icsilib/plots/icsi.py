@@ -11,6 +11,7 @@ from matplotlib.transforms import Transform, blended_transform_factory
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from icsilib.data.structures import OF_INJECTIONS, OUTLINES
 from icsilib.phantoms.icsi import PHASES, Frame, Procedure
 from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, YELLOW
 
@@ -27,13 +28,13 @@ def show_image(ax: Axes, image: GreyImage, title: str = "", size: float | None =
 
 
 def show_truth(ax: Axes, frame: Frame, title: str = "") -> None:
-    """A frame with its truth, in the colours of paper A's Figure 2: oolemma purple, pipette grey, tip yellow."""
+    """A frame with its truth, in the colours of paper A's Figure 2."""
     show_image(ax, frame.image, title)
-    ax.fill(*frame.oolemma.T, facecolor=PURPLE, edgecolor=PURPLE, alpha=0.35, linewidth=1.2)
-    if frame.pipette is not None:
-        ax.fill(*frame.pipette.T, facecolor="white", edgecolor=GREY, alpha=0.45, linewidth=1.2)
+    for structure in OUTLINES:
+        if (outline := getattr(frame, structure.name)) is not None:
+            ax.fill(*outline.T, facecolor=structure.colour, edgecolor=structure.colour, alpha=0.4, linewidth=1.2)
     if frame.tip is not None:
-        ax.plot(*frame.tip, "o", color=YELLOW, markeredgecolor="black", markersize=5)
+        ax.plot(*frame.tip, "o", color=OF_INJECTIONS[-1].colour, markeredgecolor="black", markersize=5)
 
 
 def show_grid(figure: FigureBase, images: Sequence[GreyImage], columns: int, titles: Sequence[str] = ()) -> None:

@@ -11,22 +11,23 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from icsilib.data.structures import OF_INJECTIONS, OUTLINES
 from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from icsilib.segmentation.second_look.closeups import closeup_of_cell, closeup_of_tip
 
 if TYPE_CHECKING:
     from icsilib.segmentation import Prediction, Segmenter
 
-# Figure 2 of paper A: oolemma purple, suction pipette grey, background blue, needle tip a yellow dot.
-OOLEMMA_COLOUR, PIPETTE_COLOUR, BACKGROUND_COLOUR, TIP_COLOUR = "#A349A4", "#B8B8B8", "#2F5FD0", "#FFE600"
+BACKGROUND_COLOUR = "#2F5FD0"  # Figure 2 of paper A, as are the structures' own
+TIP_COLOUR = OF_INJECTIONS[-1].colour
 
 
 def overlay(image: NDArray[np.uint8], masks: NDArray[np.bool_], strength: float = 0.45) -> NDArray[np.uint8]:
     """A grey image (H, W) tinted in the colours of the paper's Figure 2 by masks (2, H, W), as RGB (H, W, 3)."""
     colours = np.empty((*image.shape, 3))
     colours[:] = to_rgb(BACKGROUND_COLOUR)
-    for mask, colour in zip(masks, (OOLEMMA_COLOUR, PIPETTE_COLOUR), strict=True):
-        colours[mask] = to_rgb(colour)
+    for mask, structure in zip(masks, OUTLINES, strict=True):
+        colours[mask] = to_rgb(structure.colour)
     mixed = (1 - strength) * image[..., None] + strength * 255 * colours
     return mixed.round().astype(np.uint8)
 
@@ -143,9 +144,9 @@ def training_curves(axes: Sequence[Axes], log: pd.DataFrame) -> None:
         loss.plot(log["epoch"], log[column], ".-", label=label)
     loss.set(ylabel="training loss")
     loss.legend(fontsize=8)
-    for column, label in {"iou_oolemma": "oolemma", "iou_pipette": "pipette"}.items():
-        iou.plot(log["epoch"], log[column], ".-", label=label)
-    iou.set(ylabel="IoU, validation", ylim=(min(0.5, log["iou_pipette"].min()), 1))
+    for each in OUTLINES:
+        iou.plot(log["epoch"], log[each.column], ".-", label=each.label)
+    iou.set(ylabel="IoU, validation", ylim=(log[[each.column for each in OUTLINES]].min().clip(upper=0.5).min(), 1))
     iou.legend(fontsize=8)
     tip.plot(log["epoch"], log["tip_px_at_512"], ".-", color=VERMILION)
     tip.set(ylabel="tip error, px at 512", yscale="log")
@@ -182,9 +183,9 @@ def tip_error_by_contrast(ax: Axes, table: pd.DataFrame, published_mean: float) 
 
 
 def grouped_scores(axes: Sequence[Axes], table: pd.DataFrame, group: str) -> None:
-    """Scores of frames by kit or operator as box plots: IoU of both classes and tip error."""
+    """Scores of frames by kit or operator as box plots: IoU of each outline and tip error."""
     names = sorted(table[group].unique())
-    columns = {"iou_oolemma": "IoU, oolemma", "iou_pipette": "IoU, pipette", "tip_px": "tip error, px at 512"}
+    columns = {each.column: f"IoU, {each.label}" for each in OUTLINES} | {"tip_px": "tip error, px at 512"}
     for ax, (column, label) in zip(axes, columns.items(), strict=True):
         values = [table.loc[table[group] == name, column].dropna() for name in names]
         short = [name.removeprefix(f"{group}-") for name in names]

@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from icsilib.data.annotations import polygons_to_mask
 from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Geometry, Preprocess, geometry
+from icsilib.data.structures import OF_INJECTIONS
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.frames import CLASSES, SCORED_SIZE, Frames, network_input
 from icsilib.segmentation.nested_unet import Output
@@ -214,7 +215,7 @@ def _interval(by_video: pd.DataFrame, resamples: int, seed: int) -> tuple[float,
 def by_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
     """Mean scores of each video, kit or operator, with the number of frames, and of those with a tip."""
     grouped = table.groupby(group)
-    means = grouped[["iou_oolemma", "iou_pipette", "tip_px"]].mean()
+    means = grouped[[each.column for each in OF_INJECTIONS]].mean()
     return means.assign(frames=grouped.size(), tips=grouped["tip_px"].count()).rename_axis(group)
 
 

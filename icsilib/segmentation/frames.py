@@ -18,10 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icsilib.data.annotations import (
-    ICSI_CATEGORIES,
-    NEEDLE,
-    OOLEMMA,
-    SUCTION_PIPETTE,
     Annotation,
     AnnotationError,
     Dataset,
@@ -35,15 +31,15 @@ from icsilib.data.annotations import (
 from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Preprocess, preprocess
 from icsilib.data.splits import read_split
+from icsilib.data.structures import ICSI_CATEGORIES, NEEDLE, OUTLINES
 from icsilib.segmentation.augmentation import Sample, augment, compose
 from icsilib.segmentation.dsnt import to_normalised
 from icsilib.segmentation.losses import Target
 from icsilib.training.checkpoints import generator
 
-CLASSES = ("oolemma", "pipette")
+CLASSES = tuple(each.name for each in OUTLINES)
 SCORED_SIZE = 512  # px, side of the square on which the paper's figures are understood to be measured
-_CATEGORIES = (OOLEMMA, SUCTION_PIPETTE)
-Outlines = tuple[list[Polygon], list[Polygon]]  # of oolemma and pipette
+Outlines = tuple[list[Polygon], ...]  # of each class
 Points = NDArray[np.float64]  # (..., 2), px
 
 
@@ -81,7 +77,7 @@ class Frames:
     """N frames of side S with their truth. All coordinates are px of that square."""
 
     images: NDArray[np.uint8]  # (N, S, S), preprocessed
-    masks: NDArray[np.uint8]  # (N, 2, S, S), 255 where oolemma or pipette cover a pixel whole
+    masks: NDArray[np.uint8]  # (N, 2, S, S), 255 where a class covers a pixel whole
     tips: NDArray[np.float64]  # (N, 2), NaN where absent
     outlines: list[Outlines]
     records: list[Image]
@@ -177,22 +173,22 @@ def _load(
 
 
 def _sample(square: NDArray[np.uint8], place: Place, frame: Labelled) -> tuple[Sample, Outlines, float]:
-    oolemma, pipette = ([place.to_square(ring) for ring in rings] for rings in frame.outlines)
-    masks = np.stack([coverage(rings, square.shape[0]) for rings in (oolemma, pipette)])
+    outlines = tuple([place.to_square(ring) for ring in rings] for rings in frame.outlines)
+    masks = np.stack([coverage(rings, square.shape[0]) for rings in outlines])
     um_per_px = frame.record.um_per_px
     scale = um_per_px / place.scale.mean() if um_per_px else np.nan
     tip = place.to_square(frame.tip)
     if not ((tip >= 0) & (tip <= square.shape[0])).all():  # of a close-up that does not show it
         tip = np.full(2, np.nan)
-    return Sample(square, masks, tip), (oolemma, pipette), scale
+    return Sample(square, masks, tip), outlines, scale
 
 
 def _truth(image: Image, labels: list[Annotation]) -> tuple[Outlines, Points]:
-    """Outlines of both classes and the tip (NaN where absent), in px of the frame."""
-    rings: Outlines = ([], [])
-    for found, category in zip(rings, _CATEGORIES, strict=True):
+    """Outlines of each class and the tip (NaN where absent), in px of the frame."""
+    rings: Outlines = tuple([] for _ in OUTLINES)
+    for found, structure in zip(rings, OUTLINES, strict=True):
         for label in labels:
-            if label.category_id == category.id:
+            if label.category_id == structure.category.id:
                 found.extend(outlines_of(label, image.height, image.width))
     tips = [tip for label in labels if label.category_id == NEEDLE.id and (tip := tip_of(label)) is not None]
     return rings, tips[0] if tips else np.full(2, np.nan)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from icsilib.data.structures import OUTLINES
 from icsilib.segmentation.dsnt import dsnt, spatial_softmax
 
 PAPER_WIDTHS = (32, 64, 128, 256)
@@ -64,7 +65,7 @@ class NestedUNet(nn.Module):
             self.add_module(f"up{i}_{j}", up)
             self.add_module(f"conv{i}_{j}", block(channels + len(self.skips(i, j)) * widths[i], widths[i]))
         self.pool = nn.MaxPool2d(2)
-        self.segment = nn.Conv2d(widths[0], 2, 3, padding=1)
+        self.segment = nn.Conv2d(widths[0], len(OUTLINES), 3, padding=1)
         self.locate = nn.Conv2d(widths[self.heatmap_level], 1, 1)
 
     def decoder_nodes(self) -> list[tuple[int, int]]:

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.data.annotations import (
-    OOLEMMA,
-    SUCTION_PIPETTE,
     Annotation,
     Image,
     mask_to_polygons,
@@ -19,6 +17,7 @@ from icsilib.data.annotations import (
     tip_annotation,
 )
 from icsilib.data.images import read_grey
+from icsilib.data.structures import OUTLINES
 from icsilib.data.video import is_video, read_frames
 from icsilib.files import write_text_atomic
 from icsilib.segmentation.segmenter import Prediction
@@ -43,13 +42,14 @@ def annotations_of(
     Regions below `smallest_px` px² are left out, and the tip where its confidence is below `minimum_confidence`.
     """
     found: list[Annotation] = []
-    for category, mask in zip((OOLEMMA, SUCTION_PIPETTE), prediction.masks, strict=True):
+    for structure, mask in zip(OUTLINES, prediction.masks, strict=True):
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
         large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= smallest_px]
         if large:
             region = np.isin(labels, large)
             polygons = mask_to_polygons(region, tolerance=0.5) or mask_to_polygons(region)  # as it is where thin
-            found.append(polygon_annotation(first_id + len(found), image_id, category, polygons, annotator="model"))
+            id, category = first_id + len(found), structure.category
+            found.append(polygon_annotation(id, image_id, category, polygons, annotator="model"))
     if prediction.confidence >= minimum_confidence:
         tip = tip_annotation(first_id + len(found), image_id, prediction.tip.tolist(), annotator="model")
         found.append(tip.model_copy(update={"score": round(prediction.confidence, 4)}))

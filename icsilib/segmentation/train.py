@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
+from icsilib.data.structures import OUTLINES
 from icsilib.files import sha256_of
 from icsilib.segmentation.evaluate import frame_table
 from icsilib.segmentation.frames import Frames, TrainingFrames, network_input
@@ -56,7 +57,7 @@ logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNI
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
 
 
-_VALIDATED = ("iou_oolemma", "iou_pipette", "tip_px_at_512")
+_VALIDATED = (*(each.column for each in OUTLINES), "tip_px_at_512")
 
 
 @dataclass
@@ -394,8 +395,8 @@ def _bar(show: bool, done: int, total: int) -> Iterator[Callable[[Run], None]]:
 
 def _progress(row: dict[str, Any]) -> str:
     """Loss and validation of a row of the log; a dash where no validation frame has the object."""
-    oolemma, pipette, tip = ("–" if row[name] is None else f"{row[name]:.3g}" for name in _VALIDATED)
-    return f"loss {row['loss']:.3f} · IoU {oolemma} {pipette} · tip {tip} px"
+    *ious, tip = ("–" if row[name] is None else f"{row[name]:.3g}" for name in _VALIDATED)
+    return f"loss {row['loss']:.3f} · IoU {' '.join(ious)} · tip {tip} px"
 
 
 def _save(run: Run) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from icsilib.data import bu_bil
 from icsilib.data.manifest import fetch
+from icsilib.data.structures import OF_INJECTIONS, OUTLINES
 from icsilib.phantoms.people.annotators import annotator_team
 from icsilib.phantoms.people.labelling import label_study, study_frames
 from icsilib.segmentation import Segmenter
@@ -19,7 +20,7 @@ from icsilib.stats.equivalence import crossed_equivalence, model_against_people
 
 MODEL = "model"
 STUDY_SEED = 1000  # added to the seed: the frames are of videos that no training data of this study hold
-STRUCTURES = {"oolemma": "IoU", "pipette": "IoU", "needle": "px"}
+STRUCTURES = {each.name: each.unit for each in OF_INJECTIONS}
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,9 @@ def simulated_study(segmenter: Segmenter, seed: int, rounds: int = 5) -> ModelSt
     predicted = [segmenter.predict(frame.image) for frame in frames]
     return ModelStudy(
         people=labels.annotators,
-        masks={name: labels.masks(name) for name in ("oolemma", "pipette")},
+        masks={each.name: labels.masks(each.name) for each in OUTLINES},
         tips=labels.tips,
-        model_masks={
-            name: np.stack([one.masks[k] for one in predicted]) for k, name in enumerate(("oolemma", "pipette"))
-        },
+        model_masks={each.name: np.stack([one.masks[k] for one in predicted]) for k, each in enumerate(OUTLINES)},
         model_tips=np.stack([one.tip for one in predicted]),
         image=frames[0].image,
     )

@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.data.annotations import (
-    NEEDLE,
-    OOLEMMA,
-    SUCTION_PIPETTE,
     Annotation,
     AnnotationError,
     Dataset,
@@ -28,11 +25,12 @@ from icsilib.data.annotations import (
 )
 from icsilib.data.images import read_grey
 from icsilib.data.preprocess import Preprocess, geometry, preprocess
+from icsilib.data.structures import OF_INJECTIONS
 from icsilib.labels import read_annotations
 from icsilib.labels.records import Report
 from icsilib.study.people import Mark, RepeatedLabels
 
-_NAMES = {OOLEMMA.name: "oolemma", SUCTION_PIPETTE.name: "pipette", NEEDLE.name: "needle"}
+_NAMES = {each.category.name: each.name for each in OF_INJECTIONS}
 _CATEGORIES = {shown: name for name, shown in _NAMES.items()}
 _AS_INPUT = Preprocess(clip_limit=None)  # every frame on a square of 512 px, as the paper's figures are measured
 _ABOUT = """

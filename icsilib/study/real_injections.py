@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icsilib.data.annotations import NEEDLE, OOLEMMA, Annotation, Dataset, Image, mask_of, tip_of
+from icsilib.data.annotations import Annotation, Dataset, Image, mask_of, tip_of
 from icsilib.data.images import read_grey
+from icsilib.data.structures import NEEDLE, OOLEMMA
 from icsilib.files import atomic_path
 from icsilib.plots.segmentation import show_frame
 from icsilib.stats.agreement import iou

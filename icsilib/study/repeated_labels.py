@@ -4,6 +4,7 @@ from pathlib import Path
 
 from icsilib.data import bu_bil
 from icsilib.data.manifest import fetch
+from icsilib.data.structures import OF_INJECTIONS, OUTLINES
 from icsilib.phantoms.people.annotators import annotator_team
 from icsilib.phantoms.people.labelling import label_study, study_frames
 from icsilib.study.own_labels import own_labels, read_people
@@ -73,11 +74,11 @@ def simulated_labels(seed: int, matched: bool = False) -> RepeatedLabels:
         people=study.annotators,
         rounds=tuple(f"round {number}" for number in range(1, 6)),
         frames=tuple(f"frame {number}" for number in range(1, len(frames) + 1)),
-        masks={structure: study.masks(structure) for structure in ("oolemma", "pipette")},
+        masks={each.name: study.masks(each.name) for each in OUTLINES},
         points={"needle": study.tips},
         image=frames[0].image,
         shown=0,
-        published_as={"oolemma": "oolemma", "pipette": "pipette", "needle": "needle"},
+        published_as={each.name: each.name for each in OF_INJECTIONS},
     )
 
 

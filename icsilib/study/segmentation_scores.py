@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from icsilib.data.structures import OUTLINES
 from icsilib.phantoms.icsi_dataset import bright_needles, tip_contrasts
 from icsilib.segmentation.evaluate import Score, Speed, by_contrast, by_group, presence_auc, summarise
 from icsilib.study.provenance import Results
 
-NAMES = {"oolemma.iou": "iou_oolemma", "pipette.iou": "iou_pipette", "tip": "tip_px", "tip.um": "tip_um"}
-UNITS = {"oolemma.iou": "IoU", "pipette.iou": "IoU", "tip": "px at 512", "tip.um": "µm", "iou": "IoU"}
+_IOU = {f"{each.name}.iou": each.column for each in OUTLINES}
+NAMES = _IOU | {"tip": "tip_px", "tip.um": "tip_um"}
+UNITS = dict.fromkeys([*_IOU, "iou"], "IoU") | {"tip": "px at 512", "tip.um": "µm"}
 
 
 def add_scores(results: Results, table: pd.DataFrame, data: str, prefix: str = "") -> None:
@@ -19,14 +21,14 @@ def add_scores(results: Results, table: pd.DataFrame, data: str, prefix: str = "
     Intervals are 95 %, by resampling whole videos, and left out where fewer than two have the object. `iou` is the
     mean of both classes of each frame that has both.
     """
-    both = table.assign(iou_both=table[["iou_oolemma", "iou_pipette"]].mean(axis=1, skipna=False))
+    both = table.assign(iou_both=table[list(_IOU.values())].mean(axis=1, skipna=False))
     for name, column in {**NAMES, "iou": "iou_both"}.items():
         _add(results, prefix + name, summarise(both, column), UNITS[name], data)
     results.add(f"{prefix}tip.within_10_px", float((table["tip_px"].dropna() <= 10).mean()), n_of="frames", data=data)
     results.add(f"{prefix}tip.presence_auc", presence_auc(table), n=len(table), n_of="frames", data=data)
-    for name in ("oolemma", "pipette"):
-        false = int(table[f"false_{name}"].sum())
-        results.add(f"{prefix}{name}.false_frames", false, n=len(table), n_of="frames", data=data)
+    for each in OUTLINES:
+        false = int(table[f"false_{each.name}"].sum())
+        results.add(f"{prefix}{each.name}.false_frames", false, n=len(table), n_of="frames", data=data)
 
 
 def add_groups(results: Results, table: pd.DataFrame, *groups: str) -> None:

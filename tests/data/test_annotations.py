@@ -12,8 +12,6 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from icsilib.data.annotations import (
-    NEEDLE,
-    OOLEMMA,
     Annotation,
     AnnotationError,
     Dataset,
@@ -30,6 +28,7 @@ from icsilib.data.annotations import (
     tip_of,
     write_coco,
 )
+from icsilib.data.structures import NEEDLE, OOLEMMA
 
 SQUARE = np.array([[1, 2], [4, 2], [4, 5], [1, 5]], dtype=float)  # pixels 1–3 across, 2–4 down
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))

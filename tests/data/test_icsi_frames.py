@@ -11,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from icsilib.data import icsi_frames
-from icsilib.data.annotations import NEEDLE, OOLEMMA, AnnotationError, mask_of, tip_of
+from icsilib.data.annotations import AnnotationError, mask_of, tip_of
 from icsilib.data.icsi_frames import FIGURES, VARIABLE, Figure, find, labels_of, load, tip_of_needle
 from icsilib.data.manifest import load_manifest
+from icsilib.data.structures import NEEDLE, OOLEMMA
 
 SIDE = 200  # px of a panel as drawn here, of which 3 px are cut off each side
 GREYS, COLOURS = ((170,) * 3, (90,) * 3, (250,) * 3), ((220, 20, 40), (100, 20, 170), (80, 180, 10))

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from icsilib.cli import app
 from icsilib.data import bu_bil, embryo, svia
-from icsilib.data.annotations import IMPURITY, SPERM, AnnotationError, mask_of, read_coco
+from icsilib.data.annotations import AnnotationError, mask_of, read_coco
 from icsilib.data.images import read_grey
 from icsilib.data.manifest import load_manifest, mirror_root
+from icsilib.data.structures import IMPURITY, SPERM
 
 
 def upstream(name: str) -> Path:

@@ -7,8 +7,9 @@ from test_train import SMALL, write_images
 from typer.testing import CliRunner
 
 from icsilib.cli import app
-from icsilib.data.annotations import SPERM, Dataset, Image, box_annotation, write_coco
+from icsilib.data.annotations import Dataset, Image, box_annotation, write_coco
 from icsilib.data.splits import Split, write_split
+from icsilib.data.structures import SPERM
 from icsilib.detection import Detections, settings
 from icsilib.files import sha256_of
 from icsilib.study.provenance import read_results

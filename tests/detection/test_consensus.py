@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from icsilib.data.annotations import SPERM, AnnotationError, Category, Dataset, Image, box_annotation
+from icsilib.data.annotations import AnnotationError, Dataset, Image, box_annotation
+from icsilib.data.structures import SPERM, Category
 from icsilib.detection.boxes import box_iou
 from icsilib.detection.consensus import (
     ALL,

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from icsilib.data.annotations import IMPURITY, SPERM, AnnotationError, Dataset, Image, box_annotation, write_coco
+from icsilib.data.annotations import AnnotationError, Dataset, Image, box_annotation, write_coco
 from icsilib.data.images import read_rgb
 from icsilib.data.splits import Split, write_split
+from icsilib.data.structures import IMPURITY, SPERM
 from icsilib.detection.images import TrainingInputs, images_of, labelled_images
 from icsilib.detection.settings import Settings
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from icsilib.data.annotations import SPERM, Dataset, Image, box_annotation
+from icsilib.data.annotations import Dataset, Image, box_annotation
+from icsilib.data.structures import SPERM
 from icsilib.detection import protocols
 from icsilib.detection.consensus import consensus
 from icsilib.detection.detector import Detections

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from icsilib.data.annotations import SPERM, Dataset, Image, box_annotation
+from icsilib.data.annotations import Dataset, Image, box_annotation
+from icsilib.data.structures import SPERM
 from icsilib.detection.images import digest_of, labelled_images
 from icsilib.detection.settings import Settings, as_record
 from icsilib.detection.video_folds import Run, fold, held_out_runs, run_fold, seeds_interval

@@ -13,7 +13,8 @@ from exports_xml import VOC_A, VOC_B
 from typer.testing import CliRunner
 
 from icsilib.cli import app
-from icsilib.data.annotations import OOLEMMA, SPERM, AnnotationError, read_coco
+from icsilib.data.annotations import AnnotationError, read_coco
+from icsilib.data.structures import OOLEMMA, SPERM
 from icsilib.labels import read_annotations
 
 

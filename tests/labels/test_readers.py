@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from exports_xml import CVAT_VIDEO, VOC_A, VOC_SIZE
 
-from icsilib.data.annotations import NEEDLE, OOLEMMA, SPERM, AnnotationError, polygons_of
+from icsilib.data.annotations import AnnotationError, polygons_of
+from icsilib.data.structures import NEEDLE, OOLEMMA, SPERM
 from icsilib.labels import FORMATS, read_annotations
 
 HOLDS = {"voc": (SPERM,), "yolo": (SPERM, OOLEMMA)}  # the other formats hold all three objects

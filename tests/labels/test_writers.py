@@ -9,9 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from icsilib.data.annotations import (
-    NEEDLE,
-    OOLEMMA,
-    SPERM,
     Annotation,
     Dataset,
     Image,
@@ -19,6 +16,7 @@ from icsilib.data.annotations import (
     polygon_annotation,
     tip_annotation,
 )
+from icsilib.data.structures import NEEDLE, OOLEMMA, SPERM
 from icsilib.labels import read_annotations
 from icsilib.labels.write_via import write_via_csv, write_via_json
 

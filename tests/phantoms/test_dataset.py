@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icsilib.data.annotations import SPERM, Image, box_annotation, read_coco
+from icsilib.data.annotations import Image, box_annotation, read_coco
 from icsilib.data.splits import make_split, read_split
+from icsilib.data.structures import SPERM
 from icsilib.phantoms import dataset as writer
 from icsilib.phantoms.dataset import DatasetError, PhantomSet, read_description, verify_phantom_set, write_phantom_set
 from icsilib.phantoms.datasheet import Datasheet, count_table, write_datasheet

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from icsilib.cli import app
-from icsilib.data.annotations import NEEDLE, OOLEMMA, SUCTION_PIPETTE, Dataset, Image, polygons_of, read_coco, tip_of
+from icsilib.data.annotations import Dataset, Image, polygons_of, read_coco, tip_of
 from icsilib.data.manifest import load_manifest
 from icsilib.data.splits import PARTS, SplitError, read_split
+from icsilib.data.structures import NEEDLE, OOLEMMA, SUCTION_PIPETTE
 from icsilib.data.video import read_frames
 from icsilib.phantoms.dataset import DatasetError, read_description, settings_of, verify_phantom_set
 from icsilib.phantoms.icsi import IcsiRanges, procedure

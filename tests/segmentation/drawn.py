@@ -4,9 +4,6 @@ import cv2
 import numpy as np
 
 from icsilib.data.annotations import (
-    ICSI_CATEGORIES,
-    OOLEMMA,
-    SUCTION_PIPETTE,
     Dataset,
     Image,
     polygon_annotation,
@@ -14,6 +11,7 @@ from icsilib.data.annotations import (
     write_coco,
 )
 from icsilib.data.splits import Split, write_split
+from icsilib.data.structures import ICSI_CATEGORIES, OOLEMMA, SUCTION_PIPETTE
 
 
 def write_drawn_dataset(folder, videos=4, frames=3, size=64, seed=0):

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from icsilib.cli import app
-from icsilib.data.annotations import NEEDLE, Image, read_coco
+from icsilib.data.annotations import Image, read_coco
 from icsilib.data.preprocess import Preprocess
+from icsilib.data.structures import NEEDLE
 from icsilib.data.video import write_mp4
 from icsilib.segmentation import settings
 from icsilib.segmentation.frames import load_frames

@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from icsilib.data.annotations import (
-    ICSI_CATEGORIES,
-    OOLEMMA,
     Dataset,
     Image,
     polygon_annotation,
@@ -17,6 +15,7 @@ from icsilib.data.annotations import (
     write_coco,
 )
 from icsilib.data.preprocess import Preprocess, geometry
+from icsilib.data.structures import ICSI_CATEGORIES, OOLEMMA
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence, to_normalised
 from icsilib.segmentation.evaluate import (
     by_contrast,

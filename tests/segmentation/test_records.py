@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from icsilib.data.annotations import NEEDLE, OOLEMMA, SUCTION_PIPETTE, AnnotationError, mask_of, tip_of
+from icsilib.data.annotations import AnnotationError, mask_of, tip_of
 from icsilib.data.preprocess import Preprocess, geometry
+from icsilib.data.structures import NEEDLE, OOLEMMA, SUCTION_PIPETTE
 from icsilib.data.video import write_mp4
 from icsilib.segmentation.records import annotations_of, read_source
 from icsilib.segmentation.second_look.joining import Look

@@ -11,9 +11,6 @@ from typer.testing import CliRunner
 from icsilib.cli import app
 from icsilib.cli.agree import _with_intervals
 from icsilib.data.annotations import (
-    NEEDLE,
-    OOLEMMA,
-    SPERM,
     AnnotationError,
     Dataset,
     Image,
@@ -23,6 +20,7 @@ from icsilib.data.annotations import (
     tip_annotation,
     write_coco,
 )
+from icsilib.data.structures import NEEDLE, OOLEMMA, SPERM
 from icsilib.study.own_labels import own_labels, read_people
 from icsilib.study.repeated_labels import read_labels
 

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icsilib.data.annotations import NEEDLE, read_coco
+from icsilib.data.annotations import read_coco
+from icsilib.data.structures import NEEDLE
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 from icsilib.segmentation.evaluate import Speed
 from icsilib.study.provenance import Results

@@ -66,17 +66,15 @@ class Annotator:
     """One simulated person."""
 
     name: str
-    oolemma: Hand
-    pipette: Hand
+    hands: dict[str, Hand]  # by structure
     tip: Pointing
 
 
 @dataclass(frozen=True)
 class Population:
-    """The people of which teams are made; spreads between people are SDs, `*_difficulty` between frames."""
+    """The people of which teams are made; spreads between people are SDs."""
 
-    oolemma: Hand
-    pipette: Hand
+    hands: dict[str, Hand]  # by structure
     tip: Pointing
     offset_spread: dict[str, float]  # SD of the lasting offset between people: share of size, px for the tip
     care_spread: float  # SD between people of the logarithm of their noise
@@ -87,8 +85,8 @@ class Population:
 def fitted_population(path: Path | str = _FITTED) -> Population:
     """The population fitted to Table 1 (`annotators.json`)."""
     values = json.loads(Path(path).read_text(encoding="utf-8"))["population"]
-    oolemma, pipette, tip = (values.pop(name) for name in ("oolemma", "pipette", "tip"))
-    return Population(Hand(**oolemma), Hand(**pipette), Pointing(**tip), **values)
+    hands = {name: Hand(**hand) for name, hand in values.pop("hands").items()}
+    return Population(hands, Pointing(**values.pop("tip")), **values)
 
 
 def annotator_team(
@@ -99,8 +97,10 @@ def annotator_team(
     A `matched` team holds the same traits whatever the seed, which only deals them out (`standard_traits`).
     """
     population = population or fitted_population()
-    traits = standard_traits(np.random.default_rng([seed, n]), n, 5, matched)
-    return [_person(chr(ord("A") + i), population, row) for i, row in enumerate(traits)]
+    names = (*population.hands, "tip", "care", "clicking")  # of traits: lasting offsets, then two of the person
+    rows = standard_traits(np.random.default_rng([seed, n]), n, len(names), matched).tolist()
+    traits = [dict(zip(names, row, strict=True)) for row in rows]
+    return [_person(chr(ord("A") + i), population, one) for i, one in enumerate(traits)]
 
 
 def standard_traits(rng: np.random.Generator, n: int, k: int, matched: bool) -> Array:
@@ -118,26 +118,23 @@ def normal_scores(n: int) -> Array:
     return scores / scores.std(ddof=1)
 
 
-def _person(name: str, population: Population, traits: Array) -> Annotator:
-    """A person with standardised traits: offsets of oolemma, pipette and tip, care, clicking."""
-    oolemma, pipette, tip, care, clicking = traits
-    care, clicks = np.exp(population.care_spread * care), np.exp(population.click_spread * clicking)
-    spread = population.offset_spread
-
-    def hand(mean: Hand, offset: float) -> Hand:
-        return replace(mean, offset=offset, noise=mean.noise * care, click_tolerance=mean.click_tolerance * clicks)
-
-    return Annotator(
-        name,
-        hand(population.oolemma, population.oolemma.offset + spread["oolemma"] * oolemma),
-        hand(population.pipette, population.pipette.offset + spread["pipette"] * pipette),
-        replace(
-            population.tip,
-            offset=population.tip.offset + spread["tip"] * tip,
-            along=population.tip.along * care,
-            across=population.tip.across * care,
-        ),
-    )
+def _person(name: str, population: Population, traits: dict[str, float]) -> Annotator:
+    """A person with standardised traits by name."""
+    care = np.exp(population.care_spread * traits["care"])
+    clicks = np.exp(population.click_spread * traits["clicking"])
+    lasting = {structure: spread * traits[structure] for structure, spread in population.offset_spread.items()}
+    hands = {
+        structure: replace(
+            hand,
+            offset=hand.offset + lasting[structure],
+            noise=hand.noise * care,
+            click_tolerance=hand.click_tolerance * clicks,
+        )
+        for structure, hand in population.hands.items()
+    }
+    tip = population.tip
+    pointing = replace(tip, offset=tip.offset + lasting["tip"], along=tip.along * care, across=tip.across * care)
+    return Annotator(name, hands, pointing)
 
 
 def draw_polygon(

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.data.annotations import SPERM, Annotation, Dataset, Image, box_annotation
+from icsilib.data.annotations import Annotation, Dataset, Image, box_annotation
+from icsilib.data.structures import SPERM
 from icsilib.phantoms.biopsy import PATIENTS, PHENOTYPES, SIZES, BiopsyRanges
 from icsilib.phantoms.biopsy.shapes import draw_sperm
 from icsilib.phantoms.people.annotators import standard_traits

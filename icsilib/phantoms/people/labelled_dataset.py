@@ -7,8 +7,6 @@ from itertools import groupby
 import numpy as np
 
 from icsilib.data.annotations import (
-    NEEDLE,
-    OOLEMMA,
     Annotation,
     Dataset,
     polygon_annotation,
@@ -17,8 +15,11 @@ from icsilib.data.annotations import (
     tip_annotation,
     tip_of,
 )
+from icsilib.data.structures import NEEDLE, OUTLINES, STRUCTURES
 from icsilib.phantoms.people.annotators import Annotator, Hand, Population, draw_polygon, draw_tip, fitted_population
 from icsilib.stats.agreement import iou_matrix
+
+_STRUCTURE = {each.category.id: each.name for each in OUTLINES} | {NEEDLE.id: "tip"}
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,13 @@ def _label_frame(
 ) -> Iterator[Annotation]:
     for truth in truths:
         who = {"annotator": labeller.name, "round": 0, "validator": validator.name}
-        structure = {NEEDLE.id: "tip", OOLEMMA.id: "oolemma"}.get(truth.category_id, "pipette")
+        structure = _STRUCTURE[truth.category_id]
         spread = population.difficulty[structure]
         difficulty = float(np.exp(spread * rng.normal() - spread**2))  # mean square 1
         if structure == "tip":
             yield _label_tip(truth, labeller, validator, rng, difficulty, rule, who)
         else:
-            hands = (getattr(labeller, structure), getattr(validator, structure))
+            hands = (labeller.hands[structure], validator.hands[structure])
             yield _label_outline(truth, hands, rng, difficulty, frame, rule, who)
 
 
@@ -93,7 +94,7 @@ def _label_outline(
     first, second = (draw_polygon(hand, outline, rng, difficulty, frame) for hand in (hands[0], careful))
     masks = np.stack([polygons_to_mask([drawn], *frame) for drawn in (first, second)])
     corrected = bool(iou_matrix(masks)[0, 1] < rule.iou)
-    category = OOLEMMA.model_copy(update={"id": truth.category_id})
+    category = next(each.category for each in STRUCTURES if each.category.id == truth.category_id)
     label = second if corrected else first
     return polygon_annotation(truth.id, truth.image_id, category, [label], **who, corrected=corrected)
 

@@ -49,7 +49,7 @@ class Study:
     """Labels of A people in R rounds on F frames."""
 
     annotators: tuple[str, ...]
-    outlines: dict[str, list[list[list[Polygon | None]]]]  # "oolemma", "pipette" → [a][r][f], px
+    outlines: dict[str, list[list[list[Polygon | None]]]]  # structure → [a][r][f], px
     tips: Array  # (A, R, F, 2) px, NaN where no tip is visible
     frame: tuple[int, int]  # height and width, px
 
@@ -108,7 +108,7 @@ def label_study(
     shape = (len(team), rounds, len(truths))
     outlines = {
         name: _draw_outlines(
-            rng, [getattr(t, name) for t in truths], [getattr(p, name) for p in team], rounds, level, frame, chances
+            rng, [getattr(t, name) for t in truths], [p.hands[name] for p in team], rounds, level, frame, chances
         )
         for name, level in population.difficulty.items()
         if name != "tip"

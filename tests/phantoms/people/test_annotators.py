@@ -9,9 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icsilib.data.annotations import (
-    ICSI_CATEGORIES,
-    OOLEMMA,
-    SUCTION_PIPETTE,
     Dataset,
     Image,
     polygon_annotation,
@@ -20,6 +17,7 @@ from icsilib.data.annotations import (
     tip_annotation,
     tip_of,
 )
+from icsilib.data.structures import ICSI_CATEGORIES, OOLEMMA, SUCTION_PIPETTE
 from icsilib.phantoms.people.annotators import Hand, Pointing, annotator_team, draw_polygon, draw_tip, fitted_population
 from icsilib.phantoms.people.labelled_dataset import label_dataset
 from icsilib.phantoms.people.labelling import balanced_normals, label_study, study_frames
@@ -213,4 +211,4 @@ def test_a_needle_without_axis_is_refused():
 def test_fitted_parameters_say_where_they_come_from():
     population = fitted_population()
     assert population.tip.along > population.tip.across
-    assert replace(population.oolemma, noise=0).noise == 0
+    assert replace(population.hands["oolemma"], noise=0).noise == 0
