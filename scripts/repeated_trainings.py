@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from icsilib import segmentation
+from icsilib.data.structures import OF_INJECTIONS
 from icsilib.detection.images import images_of
 from icsilib.detection.settings import CANDIDATES, SEARCHED
 from icsilib.detection.settings import as_record as detection_record
@@ -104,7 +105,7 @@ def run_ablation(
             run = out / f"{variant.name}-{seed}"
             weights = train(settings, frames["train"], frames["validation"], run, seed, "cpu", progress=False)
             table = frame_table(segmentation.load(weights).model, frames["test"])
-            scores = {column: summarise(table, column).mean for column in ("iou_oolemma", "iou_pipette", "tip_px")}
+            scores = {each.column: summarise(table, each.column).mean for each in OF_INJECTIONS}
             yield {"factor": variant.factor, "level": variant.level, "seed": seed, **scores}
 
 
