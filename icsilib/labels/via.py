@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from icsilib.data.annotations import BIOPSY_CATEGORIES, ICSI_CATEGORIES, AnnotationError
+from icsilib.data.annotations import AnnotationError
+from icsilib.data.structures import BIOPSY_CATEGORIES, ICSI_CATEGORIES
 from icsilib.labels.parsing import parse_json, read_text, sound_json
 from icsilib.labels.records import (
     Options,

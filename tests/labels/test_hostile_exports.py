@@ -8,7 +8,8 @@ import exports
 import numpy as np
 import pytest
 
-from icsilib.data.annotations import OOLEMMA, AnnotationError, Dataset, Image, polygon_annotation, write_coco
+from icsilib.data.annotations import AnnotationError, Dataset, Image, polygon_annotation, write_coco
+from icsilib.data.structures import OOLEMMA
 from icsilib.labels import read_annotations
 from icsilib.labels.write_via import write_via_csv
 
