@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from icsilib.data.annotations import Dataset
+from icsilib.detection.consensus import OTHERS, all_readings
 from icsilib.detection.detector import Detections
 from icsilib.detection.evaluate import (
     IOUS,
@@ -44,14 +47,31 @@ class Evaluated(NamedTuple):
 
 
 def add_scores(results: Results, test: Tested, validation: Tested, data: str, prefix: str = "") -> Evaluated:
-    """Add the published measures, the operating point chosen on `validation`, and recall by phenotype of `test`.
+    """`add_scores_at` the operating point chosen on `validation`, whose threshold is added too.
+
+    Raises `ValueError` where `validation` has no detection to choose the operating point from.
+    """
+    threshold = choose_threshold(matched_detections(coco_evaluation(*validation)))
+    results.add(f"{prefix}threshold", threshold, data=data, method="largest F2 on validation patients")
+    return add_scores_at(results, *test, threshold, data, prefix)
+
+
+def add_scores_at(
+    results: Results,
+    images: Sequence[LabelledImage],
+    found: Mapping[int, Detections],
+    threshold: float,
+    data: str,
+    prefix: str = "",
+) -> Evaluated:
+    """Add the published measures, those at the operating point, and recall by phenotype.
 
     Intervals are 95 %, by resampling whole patients, and left out where there is one alone; every key comes after
-    `prefix`. Raises `ValueError` where `validation` has no detection to choose the operating point from.
+    `prefix`.
     """
-    evaluation = coco_evaluation(*test)
+    evaluation = coco_evaluation(images, found)
     matched = matched_detections(evaluation)
-    groups = [image.group for image in test.images]
+    groups = [image.group for image in images]
     samples = resample_groups(groups, RESAMPLES, seed=0) if len(set(groups)) > 1 else []
     scores, drawn = scores_of(evaluation), [scores_of(evaluation, places) for places in samples]
     about = {"n": int(matched.sperm.sum()), "n_of": "sperm", "level": 0.95, "data": data}
@@ -62,18 +82,52 @@ def add_scores(results: Results, test: Tested, validation: Tested, data: str, pr
     ):
         ends = interval([getattr(one, name) for one in drawn]) if samples else None
         results.add(prefix + key, getattr(scores, name), interval=ends, method=method, **about)
-    threshold = choose_threshold(matched_detections(coco_evaluation(*validation)))
-    results.add(f"{prefix}threshold", threshold, data=data, method="largest F2 on validation patients")
     point = operating_point(matched, threshold)
     points = [operating_point(matched, threshold, places) for places in samples]
     method = "IoU 0.5, threshold of largest F2 on validation; patients resampled"
     for key, name in (("precision", "precision"), ("recall", "recall"), ("f1.matched", "matched_f1")):
         ends = interval([getattr(one, name) for one in points]) if samples else None
         results.add(prefix + key, getattr(point, name), interval=ends, method=method, **about)
-    results.add(f"{prefix}f1.matched_minus_published", point.matched_f1 - scores.f1, data=data)
-    hits = recall_by(*test, threshold)
+    less = [one.matched_f1 - whole.f1 for one, whole in zip(points, drawn, strict=True)]
+    about["interval"] = interval(less) if samples else None
+    results.add(f"{prefix}f1.matched_minus_published", point.matched_f1 - scores.f1, method=method, **about)
+    hits = recall_by(images, found, threshold)
     _add_phenotypes(results, hits, data, prefix)
     return Evaluated(scores, point, hits)
+
+
+def add_precision_gap(
+    results: Results,
+    readers: Mapping[str, Dataset],
+    found: Mapping[int, Detections],
+    samples: Sequence[NDArray[np.int64]],
+) -> list[dict[str, Any]]:
+    """Add the model's precision at each reader's recall less the reader's, both against the consensus of the others.
+
+    `samples` are places of images, patient by patient, for the interval. Gives one row for each reader. A recall that
+    the model does not reach is met by the lowest threshold.
+    """
+    rows: list[dict[str, Any]] = []
+    gaps = []
+    for one in (each for each in all_readings(readers) if each.against == OTHERS):
+        evaluation = coco_evaluation(one.images, {image.id: found[image.id] for image in one.images})
+        model, reader = matched_detections(evaluation), matched_detections(one.evaluation)
+        human = operating_point(reader, 0.0)
+        points = [operating_point(model, threshold) for threshold in np.unique(model.score)]
+        reached = [point for point in points if point.recall >= human.recall]
+        point = max(reached or points[:1], key=lambda at: at.threshold)
+        row = {"reader": one.reader, "recall": human.recall, "precision": human.precision, "model recall": point.recall}
+        rows.append(row | {"model precision": point.precision, "recall reached": bool(reached)})
+        pairs = [(operating_point(model, point.threshold, at), operating_point(reader, 0.0, at)) for at in samples]
+        gaps.append([ours.precision - theirs.precision for ours, theirs in pairs])
+    results.add_table("matched", rows)
+    gap = float(np.mean([row["model precision"] - row["precision"] for row in rows]))
+    method = "model less reader at the reader's recall, mean over readers; patients resampled"
+    about = {"n": len(found), "n_of": "images", "interval": interval(np.mean(gaps, axis=0)), "level": 0.95}
+    results.add("matched.precision_gap", gap, method=method, data="phantom, simulated readers", **about)
+    reached = sum(row["recall reached"] for row in rows)
+    results.add("matched.reached", reached, n=len(rows), n_of="readers", data="phantom, simulated readers")
+    return rows
 
 
 def _add_phenotypes(results: Results, hits: Mapping[str, tuple[int, int]], data: str, prefix: str) -> None:
