@@ -277,11 +277,12 @@ def run_lengths(segmentation: dict[str, Any], height: int, width: int) -> list[i
     """
     counts = segmentation.get("counts")
     runs = _runs_from_text(counts) if isinstance(counts, str) else counts
-    if not isinstance(runs, list) or not all(isinstance(run, int) and run >= 0 for run in runs):
+    if not isinstance(runs, list) or not all(isinstance(run, (int, float)) and 0 <= run < np.inf for run in runs):
         runs = []
-    if sum(runs) != height * width or segmentation.get("size") != [height, width]:
+    whole = [int(run) for run in runs]  # some tools write 7.0
+    if whole != runs or sum(whole) != height * width or segmentation.get("size") != [height, width]:
         raise AnnotationError(f"run lengths do not fill an image of {height}×{width} px; export the mask again")
-    return runs
+    return whole
 
 
 def runs_of(mask: NDArray[np.bool_]) -> list[int]:
@@ -290,6 +291,20 @@ def runs_of(mask: NDArray[np.bool_]) -> list[int]:
     ends = np.flatnonzero(np.diff(flat)) + 1
     runs = np.diff([0, *ends, len(flat)]).tolist()
     return [0, *runs] if len(flat) and flat[0] else runs
+
+
+def box_of_runs(runs: list[int], height: int) -> tuple[list[float], int]:
+    """Box (x, y, width, height) in px and area in px² of COCO run lengths of a mask of `height`, without the mask."""
+    ends = np.cumsum(runs, dtype=np.int64)
+    first, last = (ends - runs)[1::2], ends[1::2] - 1
+    first, last = first[first <= last], last[first <= last]
+    if not len(first):
+        return [0.0, 0.0, 0.0, 0.0], 0
+    left, right = first[0] // height, last[-1] // height + 1
+    top, bottom = (first % height).min(), (last % height).max() + 1
+    if (first // height != last // height).any():  # a run on to the next column has the last row and the first
+        top, bottom = 0, height
+    return [float(each) for each in (left, top, right - left, bottom - top)], int((last - first + 1).sum())
 
 
 def _mask_of_runs(runs: list[int], height: int, width: int) -> NDArray[np.bool_]:
@@ -302,6 +317,8 @@ def _runs_from_text(text: str) -> list[int]:
     value, shift = 0, 0
     for character in text:
         digit = ord(character) - 48
+        if not 0 <= digit < 64 or shift > 60:  # no image has runs of so many digits
+            return []
         value |= (digit & 31) << shift
         shift += 5
         if not digit & 32:

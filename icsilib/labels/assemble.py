@@ -13,8 +13,8 @@ from icsilib.data.annotations import (
     Dataset,
     Image,
     box_annotation,
+    box_of_runs,
     crosses_itself,
-    mask_of,
     misfit,
     polygon_annotation,
     polygons_of,
@@ -282,14 +282,17 @@ class _Assembly:
         if image.height * image.width > MOST_PIXELS:
             raise Unusable("its image is too large for a mask")
         runs = self._runs(shape, image)
-        plain = {"size": [image.height, image.width], "counts": runs}
-        blank = Annotation(id=len(self.annotations) + 1, image_id=image.id, category_id=category.id, segmentation=plain)
-        rows, columns = np.nonzero(mask_of(blank, image.height, image.width))
-        if not len(rows):
+        box, area = box_of_runs(runs, image.height)
+        if not area:
             raise Unusable("zero size")
-        x, y = int(columns.min()), int(rows.min())
-        box = [float(each) for each in (x, y, columns.max() + 1 - x, rows.max() + 1 - y)]
-        return blank.model_copy(update={"bbox": box, "area": float(len(rows))})
+        return Annotation(
+            id=len(self.annotations) + 1,
+            image_id=image.id,
+            category_id=category.id,
+            segmentation={"size": [image.height, image.width], "counts": runs},
+            bbox=box,
+            area=float(area),
+        )
 
     def _runs(self, shape: Shape, image: Image) -> list[int]:
         """COCO run lengths of a mask; what of a patch lies outside the image is cut off."""
@@ -298,15 +301,18 @@ class _Assembly:
                 return run_lengths(shape.runs or {}, image.height, image.width)
             except AnnotationError:
                 raise Unusable("run lengths do not fill the image") from None
-        whole = np.zeros((image.height, image.width), dtype=bool)
-        left, top = shape.points[0].astype(int)
-        rows, columns = np.nonzero(shape.patch)
-        rows, columns = rows + top, columns + left
-        inside = (rows >= 0) & (rows < image.height) & (columns >= 0) & (columns < image.width)
-        if not inside.all():
+        (left, top), (width, height) = shape.points.astype(int).tolist()
+        if width > image.width or height > image.height:
+            raise Unusable("mask is larger than its image")
+        whole = np.zeros((image.width, image.height), dtype=bool)  # column by column, as the run lengths go
+        columns, rows = slice(max(left, 0), max(left + width, 0)), slice(max(top, 0), max(top + height, 0))
+        painted = shape.patch()
+        inside = painted[max(-top, 0) : max(image.height - top, 0), max(-left, 0) : max(image.width - left, 0)]
+        whole[columns, rows] = inside.T
+        if np.count_nonzero(inside) < np.count_nonzero(painted):
             self._change(shape.where, "clipped to the image")
-        whole[rows[inside], columns[inside]] = True
-        return runs_of(whole)
+        del painted, inside
+        return runs_of(whole.T)
 
     def _inside(self, shape: Shape, points: Points, image: Image) -> Points:
         """`points` of the shape in px, clipped to the image; a clipped shape is counted as changed."""

@@ -6,8 +6,9 @@ several of its tasks have are therefore given with the task's name as their fold
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -148,19 +149,19 @@ def _shape(
     if attributes:
         about["attributes"] = attributes
     if element.tag == "mask":
-        corner, patch = _patch(element)
-        return Shape(where, picture, "mask", corner, text(owner.get("label")), about, patch=patch)
+        place, patch = _patch(element)
+        return Shape(where, picture, "mask", place, text(owner.get("label")), about, patch=patch)
     kind, points = _outline(element)
     return Shape(where, picture, kind, points, text(owner.get("label")), about)  # type: ignore[arg-type]
 
 
-def _patch(element: ElementTree.Element) -> tuple[Points, Mask]:
-    """Left upper corner (1, 2) and pixels of a painted mask."""
+def _patch(element: ElementTree.Element) -> tuple[Points, Callable[[], Mask]]:
+    """Left upper corner and size (2, 2) of a painted mask, and what unpacks it."""
     width, height = pixels(element.get("width")), pixels(element.get("height"))
     if not width or not height:
         raise Unusable("mask without a size")
-    corner = np.array([[number(element.get("left"), "left"), number(element.get("top"), "top")]])
-    return corner, from_cvat(element.get("rle") or "", width, height)
+    corner = [number(element.get(name), name) for name in ("left", "top")]
+    return np.array([corner, [width, height]]), partial(from_cvat, element.get("rle") or "", width, height)
 
 
 def _outline(element: ElementTree.Element) -> tuple[str, Points]:

@@ -6,6 +6,7 @@ submitted for one image more than once are that person's rounds 1, 2, … in the
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -188,11 +189,13 @@ def _shape(where: str, picture: str, results: list[Any], about: dict[str, Any]) 
     labels = [label for name in LABELLED for label in sequence(value.get(name, []), name)]
     if len({str(label) for label in labels}) > 1:
         raise Unusable("several labels")
-    width, height = (number(results[0].get(f"original_{side}"), f"original_{side}") for side in ("width", "height"))
+    width, height = (pixels(results[0].get(f"original_{side}")) for side in ("width", "height"))
+    if not width or not height:
+        raise Unusable("original_width or original_height is no size in pixels")
     label = text(labels[0]) if labels else None
     if "rle" in value:
-        patch = from_label_studio(value["rle"], pixels(width) or 0, pixels(height) or 0)
-        return Shape(where, picture, "mask", np.zeros((1, 2)), label, about, patch=patch)
+        place, patch = np.array([[0, 0], [width, height]]), partial(from_label_studio, value["rle"], width, height)
+        return Shape(where, picture, "mask", place, label, about, patch=patch)
     kind, points = _outline(value, width / 100, height / 100)
     return Shape(where, picture, kind, points, label, about)  # type: ignore[arg-type]
 

@@ -54,7 +54,7 @@ class Picture:
 class Shape:
     """One labelled object: a box by two opposite corners (2, 2), a polygon (N, 2), a point (1, 2) or a mask.
 
-    A mask has either run lengths of the whole image, or a patch whose left upper corner `points` (1, 2) names.
+    A mask has either run lengths of the whole image, or a patch whose left upper corner and size `points` (2, 2) hold.
     """
 
     where: str  # the record, as the report names it
@@ -67,7 +67,7 @@ class Shape:
     visibility: int = 2  # of a point: 0 absent, 1 hidden, 2 visible
     relative: bool = False  # points are fractions of the image's width and height
     runs: dict[str, Any] | None = None  # of a mask: COCO run lengths
-    patch: NDArray[np.bool_] | None = None  # of a mask: its pixels (H, W)
+    patch: Callable[[], NDArray[np.bool_]] | None = None  # of a mask: unpacks its pixels (H, W), one mask at a time
 
 
 @dataclass(frozen=True)

@@ -42,16 +42,18 @@ def from_label_studio(rle: Any, width: int, height: int) -> Mask:
     lengths = [bits.read(4) + 1 for _ in range(4)]
     if count != width * height * _CHANNELS or count > MOST_PIXELS * _CHANNELS:
         raise Unusable("brush mask is of another size than its image")
-    filled: NDArray[np.uint8] = np.zeros(count, np.uint8)
+    filled: Mask = np.zeros(width * height, dtype=bool)
     at = 0
     while at < count:
         repeats = bits.read(1)
         end = at + bits.read(lengths[bits.read(2)]) + 1
         if end > count:
             raise Unusable("brush mask does not fill its image")
-        filled[at:end] = bits.read(word) > 0 if repeats else [bits.read(word) > 0 for _ in range(at, end)]
+        words = [bits.read(word) > 0 for _ in range(1 if repeats else end - at)]
+        last = _CHANNELS - 1
+        filled[at // _CHANNELS : end // _CHANNELS] = words if repeats else words[last - at % _CHANNELS :: _CHANNELS]
         at = end
-    return filled.reshape(height, width, _CHANNELS)[..., -1] > 0
+    return filled.reshape(height, width)
 
 
 class _Bits:
