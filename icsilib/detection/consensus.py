@@ -100,40 +100,61 @@ def _in_order(boxes_by_reader: Mapping[str, Boxes], iou: float) -> _Drawn:
 
 
 def _groups(drawn: _Drawn, min_votes: int) -> Iterator[tuple[int, ...]]:
-    """The groups in the order of their rank, cluster by cluster of overlapping boxes; none has a box of an earlier."""
+    """The groups in the order of their rank, cluster by cluster of overlapping boxes; none has a box of an earlier.
+
+    Copies of one box by one reader are alike, so only the first that is left is looked at. Once a copy is taken, or no
+    group of so many votes is left, the groups of what is left are looked for anew.
+    """
     number, cluster = connected_components(drawn.agree, directed=False)
     for name in range(number):
-        free = frozenset(np.flatnonzero(cluster == name).tolist())
-        while len(free) >= min_votes:
-            best = min(_largest_groups(drawn, (), free, frozenset()), key=lambda group: _rank(group, drawn))
-            if len(best) < min_votes:
+        copies: dict[tuple[Any, ...], list[int]] = {}
+        for box in np.flatnonzero(cluster == name).tolist():
+            copies.setdefault((drawn.reader[box], *drawn.boxes[box]), []).append(box)
+        while len(copies) >= min_votes:
+            of_box = {boxes[0]: key for key, boxes in copies.items()}
+            best = _best_groups(drawn, frozenset(of_box))
+            if len(best[0]) < min_votes:
                 break
-            yield best
-            free -= set(best)
+            for group in best:
+                if all(box in of_box for box in group):
+                    yield group
+                    keys = [of_box.pop(box) for box in group]
+                    for key in keys:
+                        copies[key] = copies[key][1:]
+                    if any(copies[key] for key in keys):
+                        break
+            copies = {key: boxes for key, boxes in copies.items() if boxes}
+
+
+def _best_groups(drawn: _Drawn, free: frozenset[int]) -> list[tuple[int, ...]]:
+    """The groups of most votes among the boxes `free`, the best first; these may share boxes."""
+    friends = {box: frozenset(np.flatnonzero(drawn.agree[box]).tolist()) for box in free}
+    found = list(_largest_groups(friends, (), free, frozenset()))
+    most = max(map(len, found))
+    groups = np.array([group for group in found if len(group) == most])
+    one, other = np.triu_indices(most, 1)
+    within = drawn.iou[groups[:, one], groups[:, other]]
+    closeness = within.mean(axis=1).round(_DECIMALS) if most > 1 else np.zeros(len(groups))
+    means = drawn.boxes[groups].mean(axis=1)
+    order = np.lexsort((*groups.T[::-1], *means.T[::-1], -closeness))
+    return [tuple(group) for group in groups[order].tolist()]
 
 
 def _largest_groups(
-    drawn: _Drawn, group: tuple[int, ...], candidates: frozenset[int], done: frozenset[int]
+    friends: Mapping[int, frozenset[int]], group: tuple[int, ...], candidates: frozenset[int], done: frozenset[int]
 ) -> Iterator[tuple[int, ...]]:
     """Every set of boxes that agree pairwise and that no further box agrees with (Bron & Kerbosch 1973).
 
-    `candidates` agree with all of `group`; so do `done`, whose groups have been given already.
+    `friends` are the boxes that agree with a box, `candidates` those that agree with all of `group`. So do `done`, whose
+    groups have been given already.
     """
     if not candidates and not done:
         yield tuple(sorted(group))
         return
-    friends = {box: frozenset(np.flatnonzero(drawn.agree[box]).tolist()) for box in candidates | done}
-    pivot = max(sorted(friends), key=lambda box: len(friends[box] & candidates))
+    pivot = max(sorted(candidates | done), key=lambda box: len(friends[box] & candidates))
     for box in sorted(candidates - friends[pivot]):
-        yield from _largest_groups(drawn, (*group, box), candidates & friends[box], done & friends[box])
+        yield from _largest_groups(friends, (*group, box), candidates & friends[box], done & friends[box])
         candidates, done = candidates - {box}, done | {box}
-
-
-def _rank(group: tuple[int, ...], drawn: _Drawn) -> tuple[float | tuple[float, ...], ...]:
-    """Sorting key of a group: the best comes first."""
-    within = drawn.iou[np.ix_(group, group)][np.triu_indices(len(group), 1)]
-    closeness = round(float(within.mean()), _DECIMALS) if len(within) else 0.0
-    return -len(group), -closeness, _mean_box(group, drawn), group
 
 
 def _mean_box(group: tuple[int, ...], drawn: _Drawn) -> tuple[float, ...]:

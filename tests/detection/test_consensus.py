@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -106,6 +108,15 @@ def test_many_readers_take_no_longer_than_few():
     """Twenty-four readers of one sperm have 2²⁴ subsets; only the largest is looked at."""
     many = {f"reader {k:02d}": boxes(at(k / 10), at(100 + k / 10)) for k in range(24)}
     assert consensus(many).votes.tolist() == [24, 24]
+
+
+@pytest.mark.parametrize("readers", ["abc", "abcde"])
+def test_forty_copies_of_one_box_take_no_longer_than_forty_boxes(readers):
+    """The k-th copies agree with each other; 40³ and 40⁵ other groups are as good and need not be looked at."""
+    begun = time.perf_counter()
+    found = consensus({reader: boxes(*[at(7)] * 40) for reader in readers})
+    assert time.perf_counter() - begun < 1
+    assert found.members == tuple(dict.fromkeys(readers, k) for k in range(40))
 
 
 @pytest.mark.parametrize("bad", [at(0, width=0.0), at(np.nan), at(0, height=-3.0)])
