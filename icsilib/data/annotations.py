@@ -293,20 +293,6 @@ def runs_of(mask: NDArray[np.bool_]) -> list[int]:
     return [0, *runs] if len(flat) and flat[0] else runs
 
 
-def box_of_runs(runs: list[int], height: int) -> tuple[list[float], int]:
-    """Box (x, y, width, height) in px and area in px² of COCO run lengths of a mask of `height`, without the mask."""
-    ends = np.cumsum(runs, dtype=np.int64)
-    first, last = (ends - runs)[1::2], ends[1::2] - 1
-    first, last = first[first <= last], last[first <= last]
-    if not len(first):
-        return [0.0, 0.0, 0.0, 0.0], 0
-    left, right = first[0] // height, last[-1] // height + 1
-    top, bottom = (first % height).min(), (last % height).max() + 1
-    if (first // height != last // height).any():  # a run on to the next column has the last row and the first
-        top, bottom = 0, height
-    return [float(each) for each in (left, top, right - left, bottom - top)], int((last - first + 1).sum())
-
-
 def _mask_of_runs(runs: list[int], height: int, width: int) -> NDArray[np.bool_]:
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
 

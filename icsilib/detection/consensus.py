@@ -145,8 +145,8 @@ def _largest_groups(
 ) -> Iterator[tuple[int, ...]]:
     """Every set of boxes that agree pairwise and that no further box agrees with (Bron & Kerbosch 1973).
 
-    `friends` are the boxes that agree with a box, `candidates` those that agree with all of `group`. So do `done`, whose
-    groups have been given already.
+    `friends` are the boxes that agree with a box, `candidates` those that agree with all of `group`. So do `done`,
+    whose groups have been given already.
     """
     if not candidates and not done:
         yield tuple(sorted(group))

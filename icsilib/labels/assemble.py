@@ -13,7 +13,6 @@ from icsilib.data.annotations import (
     Dataset,
     Image,
     box_annotation,
-    box_of_runs,
     crosses_itself,
     misfit,
     polygon_annotation,
@@ -37,7 +36,7 @@ from icsilib.labels.records import (
     fold,
     text,
 )
-from icsilib.labels.shapes import MOST_PIXELS, clip
+from icsilib.labels.shapes import MOST_PIXELS, clip, extent_of_runs
 
 STUDY = {category.name: category for category in (*ICSI_CATEGORIES, *BIOPSY_CATEGORIES)}
 FIRST_OTHER_ID = 101  # categories that the study does not know are numbered from here
@@ -282,7 +281,7 @@ class _Assembly:
         if image.height * image.width > MOST_PIXELS:
             raise Unusable("its image is too large for a mask")
         runs = self._runs(shape, image)
-        box, area = box_of_runs(runs, image.height)
+        box, area = extent_of_runs(runs, image.height)
         if not area:
             raise Unusable("zero size")
         return Annotation(
@@ -291,7 +290,7 @@ class _Assembly:
             category_id=category.id,
             segmentation={"size": [image.height, image.width], "counts": runs},
             bbox=box,
-            area=float(area),
+            area=area,
         )
 
     def _runs(self, shape: Shape, image: Image) -> list[int]:

@@ -4,6 +4,7 @@ Packed masks say how large they are before they say what is in them, and both ar
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,24 @@ def from_label_studio(rle: Any, width: int, height: int) -> Mask:
         filled[at // _CHANNELS : end // _CHANNELS] = words if repeats else words[last - at % _CHANNELS :: _CHANNELS]
         at = end
     return filled.reshape(height, width)
+
+
+def extent_of_runs(runs: Sequence[int], height: int) -> tuple[list[float], float]:
+    """Box (x, y, width, height) and area, in px, of COCO run lengths: column by column, background first.
+
+    Nothing is filled: a run that reaches into another column touches the upper and the lower border.
+    """
+    ends = np.cumsum(runs)
+    starts, lasts = ends[:-1][::2][: len(ends[1::2])], ends[1::2] - 1
+    starts, lasts = starts[lasts >= starts], lasts[lasts >= starts]
+    if not len(starts):
+        return [0.0, 0.0, 0.0, 0.0], 0.0
+    left, right = starts[0] // height, lasts[-1] // height
+    crossing = (starts // height < lasts // height).any()
+    top = 0 if crossing else (starts % height).min()
+    bottom = height - 1 if crossing else (lasts % height).max()
+    box = [float(each) for each in (left, top, right + 1 - left, bottom + 1 - top)]
+    return box, float((lasts + 1 - starts).sum())
 
 
 class _Bits:
