@@ -6,10 +6,12 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from icsilib.errors import printable
+
 
 def fail(error: Exception | str) -> NoReturn:
     """End with the error's one line on standard error and exit code 1."""
-    typer.echo(f"Error: {error}", err=True)
+    typer.echo(f"Error: {printable(str(error))}", err=True)
     raise typer.Exit(1) from None
 
 

@@ -38,7 +38,7 @@ def load(folder: Path | str) -> Dataset:
         raise AnnotationError(f"{folder / 'testImages'}: no such folder; {REMEDY}")
     options = Options(labels={"cell": EMBRYO.name, "fragment": None})
     photographs = folder / "testImages"
-    cells, report = assemble(labelme.read(photographs), photographs, "labelme", options)
+    cells, report = assemble(labelme.read(photographs, options), photographs, "labelme", options)
     if set(report.skipped) - {"label 'fragment' is left out on request"} or report.skipped_images:
         raise AnnotationError(f"{folder}: {'; '.join(report.lines()[1:3]).strip()}; {REMEDY}")
     by_image: dict[int, list[Annotation]] = defaultdict(list)

@@ -40,7 +40,7 @@ def load(folder: Path | str) -> Dataset:
 
 def _records(boxes: Path) -> Iterator[Record]:
     """The VOC records, with each frame's place, video and number, which are in its name: S_0001_0036.png."""
-    for record in voc.read(boxes):
+    for record in voc.read(boxes, Options()):
         if isinstance(record, Picture):
             video, _, frame = Path(record.name).stem.rpartition("_")
             about = {"video_id": video, "frame_index": int(frame) - 1}

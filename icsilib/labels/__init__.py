@@ -17,12 +17,12 @@ from icsilib.labels.records import Options, Record, Report
 FORMATS: dict[str, Callable[[Path, Options], Iterable[Record]]] = {
     "via-csv": via.read_csv,
     "via-json": via.read_json,
-    "cvat": lambda path, options: cvat.read(path),
-    "label-studio": lambda path, options: label_studio.read(path),
-    "labelme": lambda path, options: labelme.read(path),
-    "voc": lambda path, options: voc.read(path),
+    "cvat": cvat.read,
+    "label-studio": label_studio.read,
+    "labelme": labelme.read,
+    "voc": voc.read,
     "yolo": yolo.read,
-    "coco": lambda path, options: coco.read(path),
+    "coco": coco.read,
 }
 REMEDY = f"name its format, one of {', '.join(FORMATS)}"
 
@@ -60,7 +60,7 @@ def detect_format(path: Path) -> str:
 
 
 def _format_of_folder(path: Path) -> str:
-    suffixes = {file.suffix.lower() for file in label_files(path, "") if file.is_file()}
+    suffixes = {file.suffix.lower() for file in label_files(path)}
     found = [name for suffix, name in ((".xml", "voc"), (".json", "labelme"), (".txt", "yolo")) if suffix in suffixes]
     if len(found) != 1:
         what = " and ".join(found) if found else "no annotation"

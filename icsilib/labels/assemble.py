@@ -22,7 +22,7 @@ from icsilib.data.annotations import (
     several_tips,
 )
 from icsilib.data.structures import BIOPSY_CATEGORIES, ICSI_CATEGORIES, NEEDLE, Category
-from icsilib.labels.places import Places, size_of
+from icsilib.labels.places import Places, is_there, size_of
 from icsilib.labels.records import (
     Changed,
     Options,
@@ -144,7 +144,7 @@ class _Assembly:
         if crossing := [each for each in self.annotations if any(map(crosses_itself, polygons_of(each)))]:
             where = names_of[crossing[0].image_id]
             yield f"{len(crossing)} outlines cross themselves, such as one in {where}; look whether they are meant so"
-        if absent := [name for name in names_of.values() if not (self.folder / name).is_file()]:
+        if absent := [name for name in names_of.values() if not is_there(self.folder / name)]:
             yield f"{len(absent)} of {len(names_of)} images are not in {self.folder}, such as {absent[0]}"
 
     def _unused(self, names: dict[int, str], names_of: dict[int, str]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from icsilib.data.structures import NEEDLE
 from icsilib.labels.parsing import parse_json
 from icsilib.labels.records import (
     Changed,
+    Options,
     Picture,
     Points,
     Record,
@@ -35,7 +36,7 @@ IMAGE_KEYS = {"id", "file_name", "width", "height"}
 SHAPE_KEYS = {"id", "image_id", "category_id", "bbox", "area", "segmentation", "keypoints", "num_keypoints"}
 
 
-def read(path: Path) -> Iterator[Record]:
+def read(path: Path, options: Options) -> Iterator[Record]:
     """Records of one JSON file."""
     content = parse_json(path)
     lists = [content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations")]

@@ -17,7 +17,19 @@ import numpy as np
 
 from icsilib.data.annotations import AnnotationError
 from icsilib.labels.parsing import parse_xml
-from icsilib.labels.records import Picture, Points, Record, Shape, Skipped, Unusable, attempt, number, pixels, text
+from icsilib.labels.records import (
+    Options,
+    Picture,
+    Points,
+    Record,
+    Shape,
+    Skipped,
+    Unusable,
+    attempt,
+    number,
+    pixels,
+    text,
+)
 from icsilib.labels.shapes import Mask, ellipse, from_cvat, turned_box
 
 SHAPES = ("box", "polygon", "points", "ellipse", "polyline", "mask", "cuboid", "skeleton")
@@ -25,7 +37,7 @@ TASKS = ("meta/task", "meta/job", "meta/project")
 MOST_FRAMES = 1_000_000  # a longer video is a fault of the file
 
 
-def read(path: Path) -> Iterator[Record]:
+def read(path: Path, options: Options) -> Iterator[Record]:
     """Records of one XML file; a video's tracks give one record a frame in which they are shown."""
     root = parse_xml(path)
     if root.tag != "annotations":

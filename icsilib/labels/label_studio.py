@@ -18,6 +18,7 @@ from icsilib.labels.parsing import parse_json
 from icsilib.labels.records import (
     IMAGE_SUFFIXES,
     Changed,
+    Options,
     Picture,
     Points,
     Record,
@@ -39,7 +40,7 @@ PLACED = {"x", "points", "rle"}
 LABELLED = ("rectanglelabels", "polygonlabels", "keypointlabels", "ellipselabels", "brushlabels", "labels")
 
 
-def read(path: Path) -> Iterator[Record]:
+def read(path: Path, options: Options) -> Iterator[Record]:
     """Records of one export: one for each region of each person's annotation of each task."""
     tasks = parse_json(path)
     if not isinstance(tasks, list):

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from icsilib.labels.parsing import label_files, parse_json
+from icsilib.labels.places import is_there
 from icsilib.labels.records import (
     IMAGE_SUFFIXES,
     Changed,
+    Options,
     Picture,
     Record,
     Shape,
@@ -28,7 +30,7 @@ from icsilib.labels.records import (
 from icsilib.labels.shapes import ellipse
 
 
-def read(path: Path) -> Iterator[Record]:
+def read(path: Path, options: Options) -> Iterator[Record]:
     """Records of one JSON file, or of every `*.json` below a folder."""
     for file in label_files(path, ".json"):
         content = parse_json(file)
@@ -41,7 +43,7 @@ def read(path: Path) -> Iterator[Record]:
         if (name := _image_beside(file) or written) != written:
             yield Changed(file.name, "names another image than the one beside it, which is taken")
         folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
-        if (file.parent / name).is_file():
+        if is_there(file.parent / name):
             name = (PurePosixPath(folder) / name).as_posix()
         size = pixels(content.get("imageWidth")), pixels(content.get("imageHeight"))
         yield Picture(key, name, *size, beside=folder, seen=True)

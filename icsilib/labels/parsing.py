@@ -42,9 +42,17 @@ def _guess(content: bytes) -> str:
     return "cp1252"
 
 
-def label_files(path: Path, suffix: str) -> list[Path]:
-    """`path` itself, or the files of one suffix below a folder, without those that systems and killed writers hide."""
-    return sorted(each for each in path.rglob(f"*{suffix}") if each.name[0] != ".") if path.is_dir() else [path]
+def label_files(path: Path, *suffixes: str) -> list[Path]:
+    """`path` itself, or the files of these suffixes (of any without them) below a folder, but for leavings."""
+    if not path.is_dir():
+        return [path]
+    found = (each for each in sorted(path.rglob("*")) if not suffixes or each.suffix.lower() in suffixes)
+    return [each for each in found if not is_leaving(each) and each.is_file()]
+
+
+def is_leaving(file: Path) -> bool:
+    """Whether a file holds nothing of a user's: macOS writes `._*` beside each file, a killed writer `.partial-*`."""
+    return file.name.startswith(".")
 
 
 def parse_json(path: Path) -> Any:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import cv2
 
 from icsilib.data.annotations import plain_name
+from icsilib.labels.parsing import label_files
 from icsilib.labels.records import IMAGE_SUFFIXES, Picture, Unusable
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded image
@@ -38,8 +39,10 @@ class Places:
             local = _local(picture.name)
         except Unusable:
             local = ""
-        if local and (self.folder / local).is_file():
+        if local and is_there(self.folder / local):
             return local, ""
+        if picture.frame and len(found := self._files.get(_same(picture.frame), [])) == 1:
+            return found[0], "frame found by its video and number"
         bare = _bare(picture.name)
         places, how = self._places(bare)
         doubtful = len(self.named[_plain(bare)]) > 1
@@ -65,9 +68,8 @@ class Places:
     def _files(self) -> dict[str, list[str]]:
         """Images below the folder by bare name."""
         found: dict[str, list[str]] = {}
-        for file in sorted(self.folder.rglob("*")):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
-                found.setdefault(_same(file.name), []).append(file.relative_to(self.folder).as_posix())
+        for file in label_files(self.folder, *IMAGE_SUFFIXES):
+            found.setdefault(_same(file.name), []).append(file.relative_to(self.folder).as_posix())
         return found
 
     @cached_property
@@ -81,8 +83,16 @@ class Places:
 
 def size_of(path: Path) -> tuple[int, int] | None:
     """(width, height) in px of an image file, upright as its EXIF record says; None where there is no such image."""
-    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if is_there(path) else None
     return None if pixels is None else (pixels.shape[1], pixels.shape[0])
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file lies at a path that an export names, which may be no path at all."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _bare(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.errors import IcsiError
+from icsilib.errors import IcsiError, printable
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 LARGEST = 1e9  # number that a record may hold; a larger coordinate is a fault, and overflows when areas are taken
@@ -35,6 +35,8 @@ class Options:
     annotator: str | None = None  # who drew the shapes that name nobody
     round: int | None = None  # the labelling round of shapes that name none
     skip_empty: bool = False  # leave out images without objects, unless the file says that somebody looked at them
+    drawn_only: bool = False  # leave out what a tool interpolated between two frames that somebody drew
+    keypoint: str = "tip"  # of an object's several key points the one that is read
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Picture:
     width: int | None = None
     height: int | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    frame: str = ""  # of a video's frame: the name that `icsi data frames` gives it
     beside: str = ""  # folder in which it is said to lie, or in which its own annotation file lies
     seen: bool = False  # the file says that somebody labelled it, so that without objects it is empty
 
@@ -68,6 +71,7 @@ class Shape:
     relative: bool = False  # points are fractions of the image's width and height
     runs: dict[str, Any] | None = None  # of a mask: COCO run lengths
     patch: Callable[[], NDArray[np.bool_]] | None = None  # of a mask: unpacks its pixels (H, W), one mask at a time
+    interpolated: bool | None = False  # by the tool, between frames that somebody drew; None: the file does not say
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ class Report:
         counts += [f"  {count} images skipped: {reason}" for reason, count in self.skipped_images.most_common()]
         counts += [f"  {count} changed: {what}" for what, count in self.changed.most_common()]
         counts += [f"  note: {note}" for note in self.notes]
-        return [head, *counts, *(f"    {where}: {reason}" for where, reason in self.details)]
+        details = (f"    {where}: {reason}" for where, reason in self.details)
+        return [printable(line) for line in (head, *counts, *details)]
 
 
 def number(value: Any, name: str) -> float:

@@ -21,6 +21,7 @@ from icsilib.labels.parsing import label_files, parse_xml
 from icsilib.labels.records import (
     IMAGE_SUFFIXES,
     Changed,
+    Options,
     Picture,
     Record,
     Shape,
@@ -37,7 +38,7 @@ _FRACTION = re.compile(r"\d+\.\d*[1-9]\d*")
 FLAGS = ("pose", "truncated", "difficult", "occluded")
 
 
-def read(path: Path) -> Iterator[Record]:
+def read(path: Path, options: Options) -> Iterator[Record]:
     """Records of one XML file, or of every `*.xml` below a folder."""
     roots = {file: parse_xml(file) for file in label_files(path, ".xml")}
     reasons = (reason for root in roots.values() if (reason := _counts_from_zero(root)))

@@ -1,0 +1,39 @@
+"""File names and labels that would forge a report, a page or a path."""
+
+from pathlib import Path
+
+import pytest
+from test_export_faults import coco
+from typer.testing import CliRunner
+
+from icsilib.cli import app
+from icsilib.errors import printable
+from icsilib.labels import read_annotations
+
+FORGED = "a\n  5 of 5 objects kept\x1b]0;title\x07.png"
+
+
+def test_line_breaks_and_terminal_codes_are_spelt_out() -> None:
+    assert printable("a\nb\x1b[31m\u202eé精") == r"a\nb\x1b[31m\u202eé精"
+
+
+def test_a_file_name_cannot_forge_a_line_of_the_report(tmp_path: Path) -> None:
+    boxes = [{"image_id": 1, "bbox": [95, 75, 10, 10]}]
+    file = coco(tmp_path, [{"id": 1, "file_name": FORGED}], boxes, ("sp\nerm",))
+    result = CliRunner().invoke(app, ["data", "convert", str(file), str(tmp_path / "out.json")])
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+    assert not any(line.startswith("  5 of 5") for line in result.output.splitlines())
+
+
+def test_nor_a_line_of_an_error(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["data", "convert", str(tmp_path / FORGED), str(tmp_path / "out.json")])
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "é" * 140 + ".png"])
+def test_a_name_that_no_file_system_holds_is_skipped_and_counted(tmp_path: Path, name: str) -> None:
+    images = [{"id": 1, "file_name": name}, {"id": 2, "file_name": "b.png"}]
+    dataset, report = read_annotations(coco(tmp_path, images, [{"image_id": 1}, {"image_id": 2}]))
+    assert report.skipped_images == {"file name of more than 255 bytes": 1}
+    assert [image.file_name for image in dataset.images] == ["b.png"]
