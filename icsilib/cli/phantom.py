@@ -33,7 +33,7 @@ def icsi(
     from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 
     write_icsi_dataset(
-        out, videos, seed, size, every, mp4, workers, progress=True, force=force, hard=hard, bright=bright, close=close
+        out, videos, seed, size, every, mp4, hard, bright, close, workers=workers, progress=True, force=force
     )
     _report(out)
 
@@ -49,7 +49,7 @@ def biopsy(
     """Render testicular biopsy images with exact boxes, in the shape of paper B's data."""
     from icsilib.phantoms.biopsy_dataset import write_biopsy_dataset
 
-    write_biopsy_dataset(out, images, seed, workers, progress=True, force=force)
+    write_biopsy_dataset(out, images, seed, workers=workers, progress=True, force=force)
     _report(out)
 
 
@@ -64,7 +64,7 @@ def biopsy_crowd(
     """Render biopsy images with far more sperm than a biopsy shows, to train a detector on."""
     from icsilib.phantoms.biopsy_dataset import write_biopsy_crowd
 
-    write_biopsy_crowd(out, patients, seed, workers, progress=True, force=force)
+    write_biopsy_crowd(out, patients, seed, workers=workers, progress=True, force=force)
     _report(out)
 
 

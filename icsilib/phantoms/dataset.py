@@ -22,7 +22,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import cv2
 import numpy as np
@@ -35,7 +35,8 @@ from icsilib.data.annotations import Annotation, Dataset, Image, write_coco
 from icsilib.data.splits import Split, write_split
 from icsilib.data.structures import Category
 from icsilib.errors import IcsiError
-from icsilib.files import atomic_path, sha256_of, write_text_atomic
+from icsilib.files import atomic_path, remove_partials, sha256_of, write_text_atomic
+from icsilib.phantoms.datasheet import fill_datasheet
 from icsilib.phantoms.workers import cores, run_in_processes
 
 LAYOUT = 1  # raised when records or files change although the generator's code does not
@@ -85,13 +86,22 @@ class PhantomSet:
     sources: Sequence[str]  # files beside this one whose code decides the content
     categories: Sequence[Category]
     split: Callable[[Dataset], Split]
-    datasheet: Callable[[Dataset, Split], str]
+    datasheet: str  # its prose (`fill_datasheet`)
+    count_by: Sequence[str]  # fields of images by which the datasheet counts
 
     def identity(self) -> dict[str, Any]:
         """What two folders must share to hold the same data."""
         here = Path(__file__).parent
         code = digest_of((name, sha256_of(here / name)) for name in self.sources)
         return {"name": self.name, "layout": LAYOUT, "parameters": self.parameters, "generator_sha256": code}
+
+
+class Rendering(TypedDict, total=False):
+    """How a data set is rendered: arguments of `write_phantom_set`."""
+
+    workers: int | None
+    progress: bool
+    force: bool
 
 
 def write_phantom_set(
@@ -168,8 +178,7 @@ def _claim(plan: PhantomSet, out: Path, force: bool) -> None:
         raise DatasetError(
             f"{out}: holds a data set of other {', '.join(different)}; choose another folder, or --force to replace it"
         )
-    for path in out.rglob(".partial-*"):
-        path.unlink(missing_ok=True)
+    remove_partials(out)
     if different:
         for path in out.iterdir():
             if path.name != ".lock":
@@ -214,7 +223,8 @@ def _complete(plan: PhantomSet, out: Path) -> None:
         if item is None:
             raise DatasetError(f"{_marker(out, name)}: vanished while the data set was written; run again")
         first, last = len(images), len(annotations)
-        images += [image.model_copy(update={"id": first + image.id}) for image in item.images]
+        for image in item.images:
+            images.append(image.model_copy(update={"id": first + image.id}))
         for record in item.annotations:
             ids = {"id": last + record.id, "image_id": first + record.image_id}
             annotations.append(record.model_copy(update=ids))
@@ -225,7 +235,7 @@ def _complete(plan: PhantomSet, out: Path) -> None:
     split.check(dataset)
     write_coco(dataset, out / "annotations.json")
     write_split(split, out / "split.json")
-    write_text_atomic(out / "datasheet.md", plan.datasheet(dataset, split))
+    write_text_atomic(out / "datasheet.md", fill_datasheet(plan.datasheet, dataset, split, plan.count_by))
     digests = {"annotations_sha256": sha256_of(out / "annotations.json"), "files_sha256": digest_of(files.items())}
     whole = {"complete": True, "items": list(plan.items), "images": len(images), "annotations": len(annotations)}
     _write_json(out / "dataset.json", plan.identity() | whole | digests)

@@ -1,8 +1,10 @@
-"""Datasheets of the phantom data sets, after Gebru et al., "Datasheets for Datasets" (CACM 64(12), 2021)."""
+"""Datasheets of the phantom data sets, after Gebru et al., "Datasheets for Datasets" (CACM 64(12), 2021).
+
+Their prose lies beside this module, `*_datasheet.md`; counts are added from the data.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
@@ -10,35 +12,15 @@ from icsilib.data.annotations import Dataset, Image
 from icsilib.data.splits import PARTS, Split
 
 
-@dataclass(frozen=True)
-class Datasheet:
-    """The prose of a datasheet, one field a section of Gebru et al.; counts are added from the data."""
-
-    title: str
-    motivation: str
-    composition: str
-    collection: str
-    preprocessing: str
-    uses: str
-    limits: str  # what the data are not
-    distribution: str
-    maintenance: str
-
-
-def write_datasheet(prose: Datasheet, dataset: Dataset, split: Split, count_by: Sequence[str]) -> str:
-    """The datasheet as Markdown: the prose, and counts by part and by each image field named in `count_by`."""
+def fill_datasheet(prose: str, dataset: Dataset, split: Split, count_by: Sequence[str]) -> str:
+    """The prose (Markdown) with, for `{counts}`, counts by part and by each image field named in `count_by`."""
     part_of = {group: part for part in PARTS for group in getattr(split, part)}
-    tables = [_counts("part", dataset, split, lambda image: part_of[getattr(image, split.by)], PARTS)]
+    text = [f"Counted from the annotations; groups of `{split.by}` are never split."]
+    text.append(_counts("part", dataset, split, lambda image: part_of[getattr(image, split.by)], PARTS))
     for field in count_by:
         values = sorted({getattr(image, field) for image in dataset.images})
-        tables.append(_counts(field, dataset, split, attrgetter(field), values))
-    text = [f"# {prose.title}"]
-    for section in fields(prose)[1:]:
-        heading = "What these data are not" if section.name == "limits" else section.name.capitalize()
-        text.append(f"## {heading}\n\n{getattr(prose, section.name)}")
-        if section.name == "composition":
-            text += [f"Counted from the annotations; groups of `{split.by}` are never split.", *tables]
-    return "\n\n".join(text) + "\n"
+        text.append(_counts(field, dataset, split, attrgetter(field), values))
+    return prose.replace("{counts}", "\n\n".join(text))
 
 
 def count_table(

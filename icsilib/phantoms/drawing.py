@@ -51,6 +51,28 @@ def relief_of(height: Picture, direction: Points) -> Picture:
     return cv2.filter2D(height, cv2.CV_32F, kernel.astype(np.float32), borderType=cv2.BORDER_REPLICATE)
 
 
+def unit(angle: float) -> Points:
+    """Unit vector (2,) at an angle in radians."""
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def drawn_number(rng: np.random.Generator, limits: tuple[float, float]) -> int:
+    """A whole number from the first to the second limit."""
+    return int(rng.integers(int(limits[0]), int(limits[1]) + 1))
+
+
+def as_levels(picture: Picture, gamma: float) -> NDArray[np.uint8]:
+    """Levels 0..1 as 8 bits, by a camera's gamma."""
+    curve = np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+    return curve[np.clip(picture * 255, 0, 255).astype(np.uint8)]
+
+
+def as_jpeg(pixels: NDArray[np.uint8], quality: float) -> NDArray[np.uint8]:
+    """Grey (H, W) or BGR (H, W, 3) pixels after JPEG compression."""
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), dtype=np.uint8)
+
+
 def _fixed_point(points: Points) -> NDArray[np.int32]:
     """OpenCV puts pixel centres at whole numbers, the study at halves."""
     return np.round((np.clip(points, -20000, 20000) - 0.5) * 2**_SHIFT).astype(np.int32)

@@ -41,16 +41,14 @@ def cores() -> int:
 @contextmanager
 def _single_threaded_children() -> Iterator[None]:
     """Numerical libraries read their thread count when they are first imported, so children must inherit it."""
-    before = {name: os.environ.get(name) for name in _THREADS}
+    before = dict(os.environ)
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in _THREADS:
+            os.environ.pop(name)
+        os.environ.update(before)
 
 
 def _begin() -> None:

@@ -18,9 +18,9 @@ from icsilib.data.splits import make_split, read_split
 from icsilib.data.structures import SPERM
 from icsilib.phantoms import dataset as writer
 from icsilib.phantoms.dataset import DatasetError, PhantomSet, read_description, verify_phantom_set, write_phantom_set
-from icsilib.phantoms.datasheet import Datasheet, count_table, write_datasheet
+from icsilib.phantoms.datasheet import count_table
 
-PROSE = Datasheet("Dots", "why", "what", "how", "none", "tests", "not data", "here", "never")
+PROSE = "# Dots\n\n## Composition\n\nwhat\n\n{counts}\n\n## What these data are not\n\nnot data\n"
 
 
 def render_dots(number, folder, seed, pause):
@@ -52,7 +52,8 @@ def dots(seed=0, pause=0.0):
         sources=("datasheet.py",),
         categories=(SPERM,),
         split=split_dots,
-        datasheet=partial(write_datasheet, PROSE, count_by=("kit",)),
+        datasheet=PROSE,
+        count_by=("kit",),
     )
 
 

@@ -89,7 +89,7 @@ def test_contrasts_are_asked_of_the_generator_and_labelled_tips_stand_out(folder
 
 def test_bright_needles_are_those_whose_edges_outshine_the_field(folder, data):
     videos = [f"icsi-{k:04d}" for k in range(8)]  # a set's first videos and those that it would go on with
-    edges = np.array([procedure(5, k, 64).look.needle_edge for k in range(8)])
+    edges = np.array([procedure(5, k, 64).look.needle_edge_level for k in range(8)])
     assert bright_needles(folder, videos).tolist() == (edges > 0).tolist()
     assert 0 < (edges > 0).sum() < 8
 
@@ -165,7 +165,7 @@ def test_the_digest_covers_every_module_that_renders():
 @pytest.mark.parametrize(("bright", "sign"), [(1.0, 1), (0.0, -1)])
 def test_needles_are_as_bright_as_asked_for(bright, sign):
     data = IcsiData(hard=0.5, bright=bright)
-    assert {np.sign(procedure(3, k, 64, data.ranges()).look.needle_edge) for k in range(12)} == {sign}
+    assert {np.sign(procedure(3, k, 64, data.ranges()).look.needle_edge_level) for k in range(12)} == {sign}
 
 
 def test_only_a_set_whose_needles_were_asked_for_names_them():

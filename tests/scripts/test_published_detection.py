@@ -20,7 +20,9 @@ def script(monkeypatch):
     spec.loader.exec_module(module)
     small = {"input_size": 64, "batch_size": 2, "steps": 2, "validate_every": 1, "initialisation": "scratch"}
     monkeypatch.setitem(PROFILES, "small", PROFILES["authors"].with_(profile="small", **small))
-    monkeypatch.setattr(module, "write_biopsy_benchmark", lambda out, seed: write_biopsy_dataset(out, 30, seed + 1, 1))
+    monkeypatch.setattr(
+        module, "write_biopsy_benchmark", lambda out, seed: write_biopsy_dataset(out, 30, seed + 1, workers=1)
+    )
     return module
 
 

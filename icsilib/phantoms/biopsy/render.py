@@ -6,7 +6,8 @@ Everything in view adds to two maps: `height`, the optical thickness that relief
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from icsilib.phantoms.biopsy.ranges import PHENOTYPES, SIZES, BiopsyRanges
 from icsilib.phantoms.biopsy.shapes import Sperm, blob, draw_sperm
-from icsilib.phantoms.drawing import Picture, Points, filled, noise_field, relief_of, stroked
+from icsilib.phantoms.drawing import Picture, Points, as_jpeg, as_levels, filled, noise_field, relief_of, stroked, unit
 
 PATIENTS = 30
 
@@ -39,41 +40,29 @@ class BiopsyImage:
 
 @dataclass(frozen=True)
 class Look:
-    """What the images of one patient share: optics, camera, how rich the sample is."""
+    """Optics and camera that the images of one patient share, drawn from the ranges of the same name; its sample."""
 
     direction: Points
-    level: float
+    field_level: float
     relief: float
     phase: float
     defocus: float
     tint: NDArray[np.float64]
     gamma: float
     noise: float
-    quality: int
+    jpeg_quality: float
     richness: float  # factor on the number of cells
     dense_share: float
 
 
 def draw_look(rng: np.random.Generator, ranges: BiopsyRanges) -> Look:
     """Draw what one patient's images share."""
-
-    def draw(limits: tuple[float, float]) -> float:
-        return float(rng.uniform(*limits))
-
-    turn = rng.uniform(0, 2 * np.pi)
-    return Look(
-        direction=np.array([np.cos(turn), np.sin(turn)]),
-        level=draw(ranges.field_level),
-        relief=draw(ranges.relief),
-        phase=draw(ranges.phase),
-        defocus=draw(ranges.defocus),
-        tint=rng.uniform(*ranges.tint, 3),
-        gamma=draw(ranges.gamma),
-        noise=draw(ranges.noise),
-        quality=int(draw(ranges.jpeg_quality)),
-        richness=rng.uniform(0.4, 1.3),
-        dense_share=rng.uniform(0.2, 0.8),
-    )
+    direction = unit(rng.uniform(0, 2 * np.pi))
+    drawn: dict[str, Any] = {}
+    for field in fields(Look)[1:-2]:
+        low, high = getattr(ranges, field.name)
+        drawn[field.name] = rng.uniform(low, high, 3) if field.name == "tint" else rng.uniform(low, high)
+    return Look(direction, **drawn, richness=rng.uniform(0.4, 1.3), dense_share=rng.uniform(0.2, 0.8))
 
 
 class Canvas:
@@ -289,7 +278,7 @@ def _photograph(
 ) -> NDArray[np.uint8]:
     """The image (H, W, 3) of height and absorption under a patient's optics and camera."""
     shape, scale = canvas.shape, 1.0 / canvas.um_per_px
-    field = np.full(shape, look.level, np.float32)
+    field = np.full(shape, look.field_level, np.float32)
     if noise:
         field += rng.uniform(*ranges.mottle) * noise_field(rng, shape, 30 * scale)
         y, x = (axis.astype(np.float32) / shape[1] for axis in np.ogrid[0 : shape[0], 0 : shape[1]])
@@ -305,12 +294,8 @@ def _photograph(
     colour = image[..., None] * (1 + look.tint.astype(np.float32))
     if noise:
         colour = colour + look.noise * rng.standard_normal(colour.shape, dtype=np.float32)
-    curve = np.round(255 * (np.arange(256) / 255) ** look.gamma).astype(np.uint8)
-    pixels = curve[np.clip(colour * 255, 0, 255).astype(np.uint8)]
-    if not noise:
-        return pixels
-    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, look.quality])
-    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)[..., ::-1])
+    pixels = as_levels(colour, look.gamma)
+    return np.ascontiguousarray(as_jpeg(pixels[..., ::-1], look.jpeg_quality)[..., ::-1]) if noise else pixels
 
 
 def _artefacts(image: Picture, rng: np.random.Generator, ranges: BiopsyRanges) -> Picture:

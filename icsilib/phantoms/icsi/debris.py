@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from icsilib.phantoms.drawing import Picture, Points, relief_of
+from icsilib.phantoms.drawing import Picture, Points, drawn_number, relief_of
 from icsilib.phantoms.icsi.optics import Look
 from icsilib.phantoms.icsi.ranges import IcsiRanges
 from icsilib.phantoms.icsi.shapes import add_spot, circle, filled
@@ -52,7 +52,7 @@ def add_particles(
 ) -> None:
     """Small particles that drift through the medium, as frame `index` shows them."""
     size = image.shape[0]
-    for _ in range(int(rng.integers(int(ranges.debris[0]), int(ranges.debris[1]) + 1))):
+    for _ in range(drawn_number(rng, ranges.debris)):
         place = rng.uniform(0, size, 2) + rng.normal(0, 0.15, 2) * index * size / 512
         radius = rng.uniform(*ranges.debris_radius) / um_per_px
         add_spot(image, place, radius, rng.uniform(*ranges.debris_level), look.direction)

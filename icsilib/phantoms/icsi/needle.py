@@ -19,10 +19,10 @@ def needle_layer(scene: Scene, look: Look, time: Timeline, index: int, tip: Poin
     shaft = filled(np.concatenate([straight, bevelled[::-1]]), scene.shape)
     edges = stroked([straight, bevelled], scene.shape, wall)
     behind = along(tip, -scene.u, scene.size)
-    layer = look.needle_edge * edges + look.needle_lumen * shaft * (1 - edges)
+    layer = look.needle_edge_level * edges + look.needle_lumen_level * shaft * (1 - edges)
     if aspirated > 0:  # cytoplasm drawn into the lumen
         drawn = behind < aspirated / scene.um_per_px
-        layer += (look.cytoplasm_level - look.needle_lumen) * shaft * (1 - edges) * drawn
+        layer += (look.cytoplasm_level - look.needle_lumen_level) * shaft * (1 - edges) * drawn
     if time.sperm_inside[index]:
         layer += look.sperm_level * sperm(scene, tip - scene.u * 14 / scene.um_per_px)
     strength = shown * (1 - (1 - look.needle_inside) * filled(oolemma, scene.shape))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from icsilib.phantoms.drawing import Picture, noise_field, relief_of, stroked
+from icsilib.phantoms.drawing import Picture, noise_field, relief_of, stroked, unit
 from icsilib.phantoms.icsi.optics import Look
 from icsilib.phantoms.icsi.ranges import IcsiRanges
 from icsilib.phantoms.icsi.scene import Scene
@@ -45,7 +45,7 @@ def draw_texture(rng: np.random.Generator, scene: Scene, look: Look, ranges: Ics
     zona = 0.5 * step * noise_field(rng, scene.shape, rng.uniform(*ranges.zona_grain_size) / scene.um_per_px)
     speckle = noise_field(rng, scene.shape, rng.uniform(*ranges.speckle_size) / scene.um_per_px)
     x, y, radius = scene.polar_body
-    polar_body = look.polar_body * radius * bump(np.array([x, y]), radius, scene.size)
+    polar_body = look.polar_body_height * radius * bump(np.array([x, y]), radius, scene.size)
     inclusions += _fragments(rng, scene, ranges)
     return Texture(granules, inclusions, zona, speckle, polar_body)
 
@@ -62,7 +62,7 @@ def _inclusions(rng: np.random.Generator, scene: Scene, ranges: IcsiRanges) -> P
         place, turn = scene.centre + rng.uniform(*ranges.pronuclei_place, 2) * scene.radius, rng.uniform(0, np.pi)
         for side in (-1, 1):
             radius = rng.uniform(*ranges.pronucleus_diameter) / 2 / scene.um_per_px
-            beside = place + side * radius * np.array([np.cos(turn), np.sin(turn)])
+            beside = place + side * radius * unit(turn)
             height -= rng.uniform(*ranges.pronucleus_depth) * radius * bump(beside, radius, scene.size)
     return height
 
@@ -72,12 +72,12 @@ def _cells(rng: np.random.Generator, scene: Scene, look: Look, ranges: IcsiRange
     width, hidden = rng.uniform(*ranges.lobe_border_width) / scene.um_per_px, rng.uniform(*ranges.lobe_hides)
     lines: Picture = np.zeros(scene.shape, np.float32)
     height: Picture = np.zeros(scene.shape, np.float32)
-    rise = rng.uniform(*ranges.lobe_height) * look.rim * scene.radius
+    rise = rng.uniform(*ranges.lobe_height) * look.rim_width * scene.radius
     for lobe in scene.lobes:  # from far to near: a nearer cell hides most of what lies behind it
         ring = lobe[:2] + circle(lobe[2])
         lines *= 1 - hidden * filled(ring, scene.shape)
         lines = np.maximum(lines, stroked([ring], scene.shape, width, closed=True))
-        height += rise * cap(depth_inside(ring, scene.size, 2), 1.5 * look.rim * scene.radius)
+        height += rise * cap(depth_inside(ring, scene.size, 2), 1.5 * look.rim_width * scene.radius)
     lines = cv2.GaussianBlur(lines, (0, 0), 0.5 * width)
     return (height - lines * rng.uniform(*ranges.lobe_border_depth) / scene.um_per_px).astype(np.float32)
 
@@ -92,7 +92,7 @@ def _fragments(rng: np.random.Generator, scene: Scene, ranges: IcsiRanges) -> Pi
     for _ in range(rng.integers(fewest, most)):
         radius = rng.uniform(*ranges.fragment_radius) * lobe[2]
         away, turn = (lobe[2] - radius) * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
-        place = lobe[:2] + away * np.array([np.cos(turn), np.sin(turn)])
+        place = lobe[:2] + away * unit(turn)
         height = np.maximum(height, rng.uniform(*ranges.fragment_height) * radius * bump(place, radius, scene.size))
     return height
 
@@ -126,7 +126,7 @@ def add_oocyte(image: Picture, scene: Scene, look: Look, texture: Texture, pushe
 
 def _cell_height(scene: Scene, look: Look, texture: Texture, inward: Picture, pushed: float) -> Picture:
     """Rounded rim, dome and granules of the cytoplasm."""
-    height = cap(inward, look.rim * scene.radius) * 0.5 * look.rim * scene.radius
+    height = cap(inward, look.rim_width * scene.radius) * 0.5 * look.rim_width * scene.radius
     height += softened(cap(inward, 0.8 * scene.radius), 0.03 * scene.radius) * look.dome * scene.radius
     carried = scene.carried(texture.granules, pushed) + scene.carried(texture.inclusions, pushed)
     height += carried * cap(inward, 0.15 * scene.radius)

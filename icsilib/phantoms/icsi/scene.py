@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from icsilib.phantoms.drawing import unit
 from icsilib.phantoms.icsi.laboratory import Kit, Operator
 from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
 
@@ -17,26 +18,33 @@ Points = NDArray[np.float64]  # (N, 2), px
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What does not change during a procedure; lengths in px."""
+class View:
+    """How a procedure lies in the frame; lengths in px."""
 
     size: int
     um_per_px: float
-    centre: Points  # (2,)
     radius: float  # of the oolemma
+    centre: Points  # (2,)
+    roll: float  # degrees
+    u: Points  # (2,) direction of the needle's travel
+    pipette_direction: Points  # (2,) from its base to the oocyte
+    offset: float  # of the needle's axis from the centre
+
+
+@dataclass(frozen=True)
+class Scene(View):
+    """What does not change during a procedure; lengths in px."""
+
     outline: Points  # (N, 2) the oolemma at rest
     zona: Points  # (N, 2) the zona's outer surface at rest, already drawn into the pipette
     zona_thickness: float
     polar_body: Points  # (3,): x, y, radius
     lobes: Points  # (K, 3): x, y, radius of the cells that a dividing one shows; K = 0 for an oocyte
-    u: Points  # (2,) direction of the needle's travel
-    offset: float  # of the needle's axis from the centre
     entry: float  # where the axis meets the oolemma at rest, from the centre along -u
     funnel: float  # width of the funnel, in radii
     kidney: float  # broad share of the indentation
     pipette: Points | None  # (N, 2) outer outline; None for a cell that lies free
     bore: Points  # (2K, 2): one wall, then the other
-    pipette_direction: Points  # (2,) from its base to the oocyte
     needle_diameter: float
     needle_taper: float
     needle_bevel: float  # radians
@@ -119,20 +127,6 @@ class Scene:
         return tip + straight @ axes, tip + bevelled @ axes
 
 
-@dataclass(frozen=True)
-class _View:
-    """How a procedure lies in the frame."""
-
-    size: int
-    um_per_px: float
-    radius: float
-    centre: Points
-    roll: float  # degrees
-    u: Points
-    pipette_direction: Points
-    offset: float
-
-
 def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator, ranges: IcsiRanges) -> Scene:
     """Draw the geometry of one procedure."""
     view = _draw_view(rng, size, kit, operator, ranges)
@@ -149,23 +143,17 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
         polar_body[:2] = _flattened(polar_body[None, :2], view, flat)[0]
     zona, pipette, bore = _draw_pipette(rng, view, zona, thickness, ranges)
     return Scene(
-        size=size,
-        um_per_px=um_per_px,
-        centre=view.centre,
-        radius=view.radius,
+        **vars(view),
         outline=outline,
         zona=zona,
         zona_thickness=thickness,
         polar_body=polar_body,
         lobes=lobes * view.radius + [*view.centre, 0.0],
-        u=u,
-        offset=view.offset,
         entry=_entry(outline, view.centre, u, view.offset),
         funnel=rng.uniform(*ranges.funnel_width),
         kidney=rng.uniform(*ranges.kidney),
         pipette=pipette,
         bore=bore,
-        pipette_direction=view.pipette_direction,
         needle_diameter=rng.uniform(*ranges.needle_diameter) / um_per_px,
         needle_taper=rng.uniform(*ranges.needle_taper),
         needle_bevel=np.radians(rng.uniform(*ranges.needle_bevel)),
@@ -174,7 +162,7 @@ def draw_scene(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
     )
 
 
-def _draw_view(rng: np.random.Generator, size: int, kit: Kit, operator: Operator, ranges: IcsiRanges) -> _View:
+def _draw_view(rng: np.random.Generator, size: int, kit: Kit, operator: Operator, ranges: IcsiRanges) -> View:
     """Scale, place and directions of the oocyte and both tools."""
     low, high = ranges.um_per_px_512
     um_per_px = (low + (high - low) * rng.uniform(*kit.scale)) * 512 / size
@@ -185,13 +173,13 @@ def _draw_view(rng: np.random.Generator, size: int, kit: Kit, operator: Operator
     pipette_direction = _direction(rng.uniform(*ranges.pipette_angle) + roll, mirrored)
     shift = rng.uniform(*ranges.off_centre, 2) * size
     centre = np.array([size / 2, size / 2]) + shift + pipette_direction * 0.06 * size
-    return _View(
+    return View(
         size, um_per_px, radius, centre, roll, u, pipette_direction, rng.uniform(*ranges.needle_offset) * radius
     )
 
 
 def _draw_cell(
-    rng: np.random.Generator, view: _View, gap: float, angles: NDArray[np.float64], ranges: IcsiRanges
+    rng: np.random.Generator, view: View, gap: float, angles: NDArray[np.float64], ranges: IcsiRanges
 ) -> tuple[Points, Points, Points]:
     """The oolemma at rest (N, 2), dented by the polar body; the polar body (3,); cells of a dividing one (K, 3)."""
     body_radius = rng.uniform(*ranges.polar_body_diameter) / 2 / view.um_per_px
@@ -202,12 +190,12 @@ def _draw_cell(
     rest -= dent * np.exp(-((_turn(angles - body_angle) * view.radius / (1.1 * body_radius)) ** 2))
     outline = view.centre + rest[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     away = view.radius + gap - 0.75 * body_radius
-    body = view.centre + away * np.array([np.cos(body_angle), np.sin(body_angle)])
+    body = view.centre + away * unit(body_angle)
     return outline, np.array([*body, body_radius]), lobes
 
 
 def _draw_pipette(
-    rng: np.random.Generator, view: _View, zona: Points, thickness: float, ranges: IcsiRanges
+    rng: np.random.Generator, view: View, zona: Points, thickness: float, ranges: IcsiRanges
 ) -> tuple[Points, Points | None, Points]:
     """The zona drawn into the suction pipette, the pipette's outline (None for a cell that lies free), its bore."""
     direction = view.pipette_direction
@@ -223,7 +211,7 @@ def _draw_pipette(
     return drawn_in, pipette if held else None, bore
 
 
-def _flattened(points: Points, view: _View, share: float) -> Points:
+def _flattened(points: Points, view: View, share: float) -> Points:
     """Points (N, 2) moved as by a press along the needle's axis: nearer by `share` along it, farther across."""
     along = (points - view.centre) @ view.u
     across = points - view.centre - along[:, None] * view.u

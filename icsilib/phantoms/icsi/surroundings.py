@@ -6,7 +6,7 @@ Everything here is drawn once a procedure, on a canvas a little wider than the f
 import cv2
 import numpy as np
 
-from icsilib.phantoms.drawing import Picture, Points, noise_field, relief_of, stroked
+from icsilib.phantoms.drawing import Picture, Points, drawn_number, noise_field, relief_of, stroked, unit
 from icsilib.phantoms.icsi.optics import Look
 from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
 from icsilib.phantoms.icsi.scene import Scene
@@ -17,7 +17,7 @@ def add_well(image: Picture, rng: np.random.Generator, scene: Scene, ranges: Ics
     """A culture well or drop around the cell: its wall a bright or dark rim, other light outside, rings beyond it."""
     centre, half, roundness = _well_shape(rng, scene, ranges)
     turn = rng.uniform(0, np.pi)
-    u = np.array([np.cos(turn), np.sin(turn)])
+    u = unit(turn)
     x, y = along(centre, u, scene.size) / half, along(centre, np.array([-u[1], u[0]]), scene.size) / half
     outward = ((np.abs(x) ** roundness + np.abs(y) ** roundness) ** (1 / roundness) - 1) * half
     light = rng.uniform(0, 2 * np.pi)
@@ -32,7 +32,7 @@ def add_well(image: Picture, rng: np.random.Generator, scene: Scene, ranges: Ics
     image += beyond * (outside + streaks * (outward > 0) - image)
     rim = _step(outward, soft) * (1 - beyond)
     image += rng.uniform(*ranges.well_rim_level) * lit * rim
-    for _ in range(int(rng.integers(int(ranges.well_rings[0]), int(ranges.well_rings[1]) + 1))):
+    for _ in range(drawn_number(rng, ranges.well_rings)):
         at, thin = rng.uniform(*ranges.well_ring_place) * width, rng.uniform(*ranges.well_ring_width) * width
         image += rng.uniform(*ranges.well_ring_level) * lit * np.exp(-(((outward - at) / thin) ** 2))
 
@@ -41,7 +41,7 @@ def _well_shape(rng: np.random.Generator, scene: Scene, ranges: IcsiRanges) -> t
     """Centre, half width (px) and roundness (2 a disc, more a rounded square) of a well that holds the whole cell."""
     reach = scene.radius * 1.06
     angle = rng.uniform(0, 2 * np.pi)
-    aside = np.array([np.cos(angle), np.sin(angle)])
+    aside = unit(angle)
     if rng.random() < ranges.drop_share:  # a wide drop, of which the frame shows the edge
         half = rng.uniform(*ranges.drop_radius) * scene.size
         return scene.centre + aside * (half - reach * rng.uniform(*ranges.drop_edge_reach)), half, 2.0
@@ -57,10 +57,10 @@ def _step(distance: Picture, soft: float) -> Picture:
 
 def add_neighbours(image: Picture, rng: np.random.Generator, scene: Scene, look: Look, ranges: IcsiRanges) -> None:
     """Other cells, out of focus and at a distance: clutter, no part of the truth."""
-    for _ in range(int(rng.integers(int(ranges.neighbours[0]), int(ranges.neighbours[1]) + 1))):
+    for _ in range(drawn_number(rng, ranges.neighbours)):
         angle, radius = rng.uniform(0, 2 * np.pi), scene.radius * rng.uniform(*ranges.neighbour_size)
         reach = scene.radius + 2.2 * scene.zona_thickness + radius * rng.uniform(*ranges.neighbour_reach)
-        place = scene.centre + reach * np.array([np.cos(angle), np.sin(angle)])
+        place = scene.centre + reach * unit(angle)
         disc = filled(place + circle(radius), scene.shape)
         height = 0.3 * radius * bump(place, radius, scene.size)
         layer = 0.45 * np.tanh(look.relief * relief_of(height, look.direction)) + look.cytoplasm_level * disc
@@ -70,13 +70,13 @@ def add_neighbours(image: Picture, rng: np.random.Generator, scene: Scene, look:
 
 def add_cumulus(image: Picture, rng: np.random.Generator, scene: Scene, look: Look, ranges: IcsiRanges) -> None:
     """Ragged clumps of cumulus cells at the rim, dark or as bright and dark relief."""
-    for _ in range(int(rng.integers(int(ranges.cumulus_clumps[0]), int(ranges.cumulus_clumps[1]) + 1))):
+    for _ in range(drawn_number(rng, ranges.cumulus_clumps)):
         size = rng.uniform(*ranges.cumulus_size) / scene.um_per_px
         angle = rng.uniform(0, 2 * np.pi)
         reach = scene.radius + rng.uniform(*ranges.cumulus_reach) * scene.zona_thickness + 0.4 * size
-        place = scene.centre + reach * np.array([np.cos(angle), np.sin(angle)])
+        place = scene.centre + reach * unit(angle)
         clump = np.zeros_like(image)
-        for _ in range(int(rng.integers(int(ranges.cumulus_cells[0]), int(ranges.cumulus_cells[1]) + 1))):
+        for _ in range(drawn_number(rng, ranges.cumulus_cells)):
             spot = place + rng.normal(0, 0.35 * size, 2)
             ragged = circle(rng.uniform(*ranges.cumulus_cell_radius) / scene.um_per_px, 24) * (
                 1 + 0.2 * rng.normal(size=(24, 1))
@@ -104,8 +104,12 @@ def add_pipette(
     edges = stroked([outline], scene.shape, width, closed=True)
     inner = stroked(np.split(channel, 2), scene.shape, 0.6 * width)
     halo = stroked([outline], scene.shape, 2.2 * width, closed=True) - edges
-    layer = look.wall_level * (outer - bore) + look.bore_level * bore + draw(ranges.pipette_halo) * halo * outer
-    layer += look.edge_level * np.maximum(edges, draw(ranges.pipette_inner_edge) * inner)
+    layer = (
+        look.pipette_wall_level * (outer - bore)
+        + look.pipette_bore_level * bore
+        + draw(ranges.pipette_halo) * halo * outer
+    )
+    layer += look.pipette_edge_level * np.maximum(edges, draw(ranges.pipette_inner_edge) * inner)
     across = np.array([-scene.pipette_direction[1], scene.pipette_direction[0]])
     bent = draw(ranges.pipette_bent_light) * float(across @ look.direction)
     sideways = 2 * along(outline.mean(axis=0), across, scene.size) / np.ptp(outline @ across)

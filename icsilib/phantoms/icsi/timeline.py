@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from icsilib.phantoms.drawing import drawn_number, unit
 from icsilib.phantoms.icsi.laboratory import Operator
 from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
 
@@ -47,7 +48,7 @@ def draw_timeline(
     `outer` is where the zona's outer surface lies and `start` where the needle comes into being, `room` how deep the
     cell is along the needle's axis, all in radii.
     """
-    frames = int(rng.integers(int(ranges.frames[0]), int(ranges.frames[1]) + 1))
+    frames = drawn_number(rng, ranges.frames)
     most = min(max(1.3, ranges.breakthrough_depth[1]), room - 0.25)
     depth = np.clip(rng.uniform(*ranges.breakthrough_depth) + operator.depth, 0.3, most)
     by_aspiration = rng.random() < ranges.aspiration_breakage_share
@@ -78,7 +79,7 @@ def draw_timeline(
         aspirated=_aspirated(rng, phase, ranges.aspirated_cytoplasm),
         deepest=float(knots["release"]),
         shown=_shown(rng, frames, ranges),
-        drift=_wandering(rng, frames, ranges)[:, None] * _heading(rng) * rng.uniform(*ranges.stage_drift),
+        drift=_drift(rng, frames, ranges),
         focus=1 + rng.uniform(*ranges.focus_drift) * _wandering(rng, frames, ranges),
         retreat=_retreat(rng, frames, ranges),
     )
@@ -173,9 +174,10 @@ def _wandering(rng: np.random.Generator, frames: int, ranges: IcsiRanges) -> NDA
     return np.sin(rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(*ranges.drift_course), frames))
 
 
-def _heading(rng: np.random.Generator) -> NDArray[np.float64]:
-    angle = rng.uniform(0, 2 * np.pi)
-    return np.array([np.cos(angle), np.sin(angle)])
+def _drift(rng: np.random.Generator, frames: int, ranges: IcsiRanges) -> NDArray[np.float64]:
+    """Way (frames, 2) in µm of a stage that wanders along one direction."""
+    course = _wandering(rng, frames, ranges)[:, None]
+    return course * unit(rng.uniform(0, 2 * np.pi)) * rng.uniform(*ranges.stage_drift)
 
 
 def _retreat(rng: np.random.Generator, frames: int, ranges: IcsiRanges) -> NDArray[np.float64]:
@@ -183,9 +185,5 @@ def _retreat(rng: np.random.Generator, frames: int, ranges: IcsiRanges) -> NDArr
     if rng.random() >= ranges.pipette_leaves_share:
         return np.zeros(frames)
     from_end = np.arange(frames) if rng.random() < 0.5 else np.arange(frames)[::-1]
-    return np.clip(
-        (rng.uniform(ranges.pipette_away_least, ranges.pipette_away_most * frames) - from_end)
-        / rng.uniform(*ranges.pipette_pace),
-        0.0,
-        1.0,
-    )
+    away = rng.uniform(ranges.pipette_away_least, ranges.pipette_away_most * frames) - from_end
+    return np.clip(away / rng.uniform(*ranges.pipette_pace), 0.0, 1.0)

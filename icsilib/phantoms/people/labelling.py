@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,26 +24,6 @@ from icsilib.phantoms.people.annotators import (
 Array = NDArray[np.float64]
 
 
-class Truth(Protocol):
-    """What a frame holds, in px; a rendered `icsi.Frame` is one."""
-
-    @property
-    def oolemma(self) -> Polygon:
-        """Outline (N, 2)."""
-
-    @property
-    def pipette(self) -> Polygon | None:
-        """Outline (N, 2) of the suction pipette, None where it is not in view."""
-
-    @property
-    def tip(self) -> Array | None:
-        """Needle tip (2,), None where it cannot be seen."""
-
-    @property
-    def tip_axis(self) -> Array:
-        """Unit vector (2,) along the needle, towards its tip."""
-
-
 @dataclass(frozen=True)
 class Study:
     """Labels of A people in R rounds on F frames."""
@@ -55,13 +35,12 @@ class Study:
 
     def masks(self, structure: str) -> NDArray[np.bool_]:
         """Masks (A, R, F, H, W) of one structure, empty where it is not in view."""
-        outlines = self.outlines[structure]
-        return np.array(
-            [
-                [[polygons_to_mask([] if p is None else [p], *self.frame) for p in row] for row in person]
-                for person in outlines
-            ]
-        )
+        shape = self.tips.shape[:3]
+        masks = np.zeros((*shape, *self.frame), bool)
+        for a, r, f in np.ndindex(shape):
+            if (outline := self.outlines[structure][a][r][f]) is not None:
+                masks[a, r, f] = polygons_to_mask([outline], *self.frame)
+        return masks
 
 
 def study_frames(seed: int, frames: int = 14, size: int = 512) -> list[Frame]:
@@ -87,7 +66,7 @@ def study_frames(seed: int, frames: int = 14, size: int = 512) -> list[Frame]:
 
 
 def label_study(
-    truths: Sequence[Truth],
+    truths: Sequence[Frame],
     team: Sequence[Annotator],
     rounds: int = 5,
     seed: int = 0,
