@@ -72,7 +72,7 @@ def evaluate(
     """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
     from icsilib.data.structures import OF_INJECTIONS
     from icsilib.files import write_text_atomic
-    from icsilib.segmentation.evaluate import model_table, presence_auc, summarise
+    from icsilib.segmentation.evaluate import frame_table, presence_auc, summarise
     from icsilib.segmentation.frames import describe
 
     if results is not None and origin is None:
@@ -81,7 +81,7 @@ def evaluate(
     frames = _frames(data, segmenter.settings.preprocess, part)
     if unnamed := [record.file_name for record in frames.records if record.video_id is None]:
         fail(f"{data}: {unnamed[0]} has no video_id, by which intervals go; convert with --folder-is video_id")
-    scores = model_table(segmenter, frames)
+    scores = frame_table(segmenter, frames)
     typer.echo(f"{data}, {part}: " + ", ".join(f"{count} {what}" for what, count in describe(frames).items()))
     for each in OF_INJECTIONS:
         what = f"IoU, {each.label}" if each.unit == "IoU" else f"{each.label}, {each.unit}"
@@ -107,17 +107,20 @@ def _write_scores(
 ) -> None:
     from icsilib.files import sha256_of
     from icsilib.segmentation.evaluate import speed
+    from icsilib.segmentation.second_look import TwoLooks
     from icsilib.study.provenance import Results
-    from icsilib.study.segmentation_scores import add_groups, add_scores, add_speed
+    from icsilib.study.segmentation_scores import TWO_LOOKS, add_groups, add_scores, add_speed
 
     results = Results("segmentation_evaluation", segmenter.settings.profile, None, training=segmenter.training)
     results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
-    add_scores(results, table, origin)
+    prefix = ""
     add_speed(results, speed(segmenter))
-    if segmenter.second is not None:
+    if isinstance(segmenter, TwoLooks):
+        prefix = TWO_LOOKS
         results.parameters["second_look"] = segmenter.second.training
-        add_speed(results, speed(segmenter.second), "closeup")
-    add_groups(results, table, "kit", "operator", "video_id")
+        add_speed(results, speed(segmenter.second), f"{prefix}closeup")
+    add_scores(results, table, origin, prefix)
+    add_groups(results, table, "kit", "operator", "video_id", prefix=prefix)
     results.write(path)
 
 
@@ -143,6 +146,7 @@ def predict(
     from icsilib.data.video import DamagedVideoError, VideoError
     from icsilib.files import remove_partials
     from icsilib.segmentation.records import Journal, read_source
+    from icsilib.segmentation.second_look import with_flips
 
     dataset = Dataset(images=[], annotations=[], categories=list(ICSI_CATEGORIES))
     if flips and engine != "torch":
@@ -151,7 +155,7 @@ def predict(
     shorts = [path.resolve().relative_to(above) for path in files]
     _check_free(files, shorts, out)
     segmenter = _segmenter(weights, closeups, once)
-    segmenter = segmenter.with_flips() if flips else _with_engine(segmenter, engine)
+    segmenter = with_flips(segmenter) if flips else _with_engine(segmenter, engine)
     for folder in (out / "pictures", out / "frames"):
         remove_partials(folder)
     how = {"every": every, "confidence": confidence, "engine": engine, "flips": flips, "deinterlace": deinterlace}
@@ -176,7 +180,8 @@ def _identity(
 ) -> dict[str, Any]:
     """What tells the files and weights of a command from others, besides its options."""
     from icsilib.files import sha256_of
-    from icsilib.segmentation.segmenter import REFERENCE, SECOND_LOOK
+    from icsilib.segmentation.second_look import SECOND_LOOK
+    from icsilib.segmentation.segmenter import REFERENCE
 
     states = [path.stat() if path.is_file() else None for path in files]
     second = closeups or (SECOND_LOOK if weights is None and not once else None)
@@ -269,6 +274,7 @@ def benchmark(
 
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.evaluate import speed
+    from icsilib.segmentation.second_look import TwoLooks
     from icsilib.study.provenance import hardware
 
     if profile is None:
@@ -278,13 +284,15 @@ def benchmark(
         network = settings.build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         segmenter = Segmenter(network, settings, {})
     segmenter = _with_engine(segmenter, engine)
-    for look, what, model in (("first", "frame", segmenter), ("second", "close-up", segmenter.second)):
-        if model is not None:
-            one = speed(model, frames)
-            typer.echo(
-                f"{look} look, {engine}, {model.settings.size} px, batch 1: {one.milliseconds:.1f} ms a {what} "
-                f"(median of {one.frames}), {one.gflop:.1f} GFLOP, {hardware()['processor']}, {one.threads} threads"
-            )
+    networks = [("first look", "frame", segmenter)]
+    if isinstance(segmenter, TwoLooks):
+        networks.append(("second look", "close-up", segmenter.second))
+    for look, what, model in networks:
+        one = speed(model, frames)
+        typer.echo(
+            f"{look}, {engine}, {model.settings.size} px, batch 1: {one.milliseconds:.1f} ms a {what} "
+            f"(median of {one.frames}), {one.gflop:.1f} GFLOP, {hardware()['processor']}, {one.threads} threads"
+        )
 
 
 def _stages(profile: str) -> "list[Settings]":
@@ -318,15 +326,15 @@ def _annotations(data: Path) -> Path:
 
 def _segmenter(weights: Path | None, closeups: Path | None = None, once: bool = False) -> "Segmenter":
     from icsilib.segmentation import load
+    from icsilib.segmentation.second_look import with_second_look
 
     if once and closeups is not None:
         fail("--once: leaves the second look out, for which --closeups gives weights; leave out one of the two")
-    segmenter = load() if weights is None else load(weights)
+    looks = 1 if once or closeups is not None else None
+    segmenter = load(looks=looks) if weights is None else load(weights, looks)
     if segmenter.settings.closeups:
         fail(f"{weights}: was trained on close-ups; give it as --closeups, beside a model of whole frames")
-    if closeups is not None:
-        return segmenter.with_second_look(closeups)
-    return segmenter.with_one_look() if once else segmenter
+    return segmenter if closeups is None else with_second_look(segmenter, closeups)
 
 
 def _with_engine(segmenter: "Segmenter", engine: str) -> "Segmenter":

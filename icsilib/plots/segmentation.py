@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from icsilib.data.structures import OF_INJECTIONS, OUTLINES
 from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from icsilib.segmentation.second_look.closeups import closeup_of_cell, closeup_of_tip
+from icsilib.segmentation.second_look.looking import places
 
 if TYPE_CHECKING:
     from icsilib.segmentation import Prediction, Segmenter
@@ -199,7 +200,7 @@ def second_look(axes: Sequence[Axes], image: NDArray[np.uint8], first: "Predicti
     settings = second.settings.preprocess
     shown = {
         "the cell": (closeup_of_cell(image, first.masks[0], settings), VERMILION),
-        "the tip's surroundings": (closeup_of_tip(image, first.places[0], settings), SKY),
+        "the tip's surroundings": (closeup_of_tip(image, places(first)[0], settings), SKY),
     }
     show_frame(axes[0], image, first.masks, first.tip, title="first look")
     for ax, (title, ((square, window), colour)) in zip(axes[1:], shown.items(), strict=True):

@@ -6,7 +6,7 @@ Frames whose truth lacks an object are left out of that object's score, and coun
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -49,44 +49,24 @@ def masks_at(y_seg: Tensor, size: int = SCORED_SIZE) -> NDArray[np.bool_]:
 
 
 def frame_table(
-    model: nn.Module,
+    model: nn.Module | Segmenter,
     frames: Frames,
     device: torch.device | str = "cpu",
     size: int = SCORED_SIZE,
     batch: int = 8,
 ) -> pd.DataFrame:
-    """One row a frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
+    """One row per frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
 
-    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one.
+    A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one. A `Segmenter`
+    is shown the frames' files, whole, as a user shows it photographs; a bare network the preprocessed squares, on
+    `device`, which may be close-ups.
     """
-    rows = []
-    for first in range(0, len(frames), batch):
-        output = predict(model, frames.images[first : first + batch], device)
-        masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
-        for k, tip in enumerate(to_pixels(output.y_coords, size).numpy()):
-            truth = _truth(frames, first + k, size)
-            rows.append(_row(frames, first + k, masks[k], tip, float(confidence[k]), truth))
-    return pd.DataFrame(rows)
-
-
-def model_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, batch: int = 8) -> pd.DataFrame:
-    """The `frame_table` of a model as it is used: one with a second look goes back to the frames' files for it."""
-    if segmenter.second is None and isinstance(segmenter.network, nn.Module):
-        return frame_table(segmenter.network, frames, size=size, batch=batch)
-    return photograph_table(segmenter, frames, size, batch)
-
-
-def photograph_table(segmenter: Segmenter, frames: Frames, size: int = SCORED_SIZE, batch: int = 8) -> pd.DataFrame:
-    """One row a frame, as `frame_table`, of what the model says of the frames' files; the frames are whole ones."""
-    rows = []
-    for first in range(0, len(frames), batch):
-        files = [frames.root / record.file_name for record in frames.records[first : first + batch]]
-        for n, seen in enumerate(segmenter.predict_all([read_grey(file) for file in files]), start=first):
-            place = geometry(seen.masks.shape[:0:-1], Preprocess(size))
-            masks = on_square(seen.probabilities, place) > 0.5
-            truth = _truth_on_letterbox(frames, n, place)
-            rows.append(_row(frames, n, masks, place.to_square(seen.tip), seen.confidence, truth))
-    return pd.DataFrame(rows)
+    parts = [range(first, min(first + batch, len(frames))) for first in range(0, len(frames), batch)]
+    if isinstance(model, Segmenter):
+        answers = (answer for part in parts for answer in _about_files(model, frames, part, size))
+    else:
+        answers = (answer for part in parts for answer in _about_squares(model, frames, part, size, device))
+    return pd.DataFrame([_row(frames, n, answer) for n, answer in enumerate(answers)])
 
 
 def perfect_table(truth: Frames, labels: Frames, size: int = SCORED_SIZE) -> pd.DataFrame:
@@ -96,11 +76,43 @@ def perfect_table(truth: Frames, labels: Frames, size: int = SCORED_SIZE) -> pd.
     """
     if [record.file_name for record in truth.records] != [record.file_name for record in labels.records]:
         raise ValueError("truth and labels are of other frames; load the same part of one split")
-    rows = []
-    for n in range(len(truth)):
-        answer = _truth(truth, n, size)
-        rows.append(_row(labels, n, answer.masks, answer.tip, 1.0, _truth(labels, n, size)))
-    return pd.DataFrame(rows)
+    said = ((_truth(truth, n, size), _truth(labels, n, size)) for n in range(len(truth)))
+    answers = (_Answer(right.masks, right.tip, 1.0, label) for right, label in said)
+    return pd.DataFrame([_row(labels, n, answer) for n, answer in enumerate(answers)])
+
+
+class _Truth(NamedTuple):
+    """Truth of one frame on the square on which it is scored."""
+
+    masks: NDArray[np.bool_]  # (2, size, size)
+    tip: NDArray[np.float64]  # (2,) px, NaN where absent
+    factor: float  # px of that square per px of the frames' own
+
+
+class _Answer(NamedTuple):
+    """What a model says of one frame, on the square on which it is scored, and the truth there."""
+
+    masks: NDArray[np.bool_]  # (2, size, size)
+    tip: NDArray[Any]  # (2,) px
+    confidence: float
+    truth: _Truth
+
+
+def _about_squares(
+    network: nn.Module, frames: Frames, part: range, size: int, device: torch.device | str
+) -> Iterator[_Answer]:
+    output = predict(network, frames.images[part.start : part.stop], device)
+    masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
+    for n, mask, tip, sure in zip(part, masks, to_pixels(output.y_coords, size).numpy(), confidence, strict=True):
+        yield _Answer(mask, tip, float(sure), _truth(frames, n, size))
+
+
+def _about_files(model: Segmenter, frames: Frames, part: range, size: int) -> Iterator[_Answer]:
+    photographs = [read_grey(frames.root / frames.records[n].file_name) for n in part]
+    for n, seen in zip(part, model.predict_all(photographs), strict=True):
+        place = geometry(seen.masks.shape[:0:-1], Preprocess(size))
+        masks = on_square(seen.probabilities, place) > 0.5
+        yield _Answer(masks, place.to_square(seen.tip), seen.confidence, _truth_on_letterbox(frames, n, place))
 
 
 def on_square(probabilities: NDArray[np.float32], place: Geometry) -> NDArray[np.float32]:
@@ -113,14 +125,6 @@ def on_square(probabilities: NDArray[np.float32], place: Geometry) -> NDArray[np
     left, top = place.offset
     square[:, top : top + height, left : left + width] = content[0]
     return square
-
-
-class _Truth(NamedTuple):
-    """Truth of one frame on the square on which it is scored."""
-
-    masks: NDArray[np.bool_]  # (2, size, size)
-    tip: NDArray[np.float64]  # (2,) px, NaN where absent
-    factor: float  # px of that square per px of the frames' own
 
 
 def _truth(frames: Frames, n: int, size: int) -> _Truth:
@@ -142,17 +146,12 @@ def _truth_on_letterbox(frames: Frames, n: int, place: Geometry) -> _Truth:
     return _Truth(masks, frames.tips[n] * factor + shift, float(factor.mean()))
 
 
-def _row(
-    frames: Frames, n: int, masks: NDArray[np.bool_], tip: NDArray[Any], confidence: float, truth: _Truth
-) -> dict[str, Any]:
-    row = _identity(frames, n) | _mask_scores(masks, truth.masks)
-    return row | _tip_scores(frames, n, tip, truth) | {"tip_confidence": confidence}
-
-
-def _identity(frames: Frames, n: int) -> dict[str, Any]:
+def _row(frames: Frames, n: int, answer: _Answer) -> dict[str, Any]:
     record = frames.records[n]
     fields = ("file_name", "video_id", "frame_index", "kit", "operator")
-    return {"n": n} | {name: getattr(record, name) for name in fields}
+    identity = {"n": n} | {name: getattr(record, name) for name in fields}
+    scores = _mask_scores(answer.masks, answer.truth.masks) | _tip_scores(frames, n, answer.tip, answer.truth)
+    return identity | scores | {"tip_confidence": answer.confidence}
 
 
 def _mask_scores(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The fast path on a CPU: the same network compiled by OpenVINO, checked against torch in the tests."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 import openvino
@@ -13,7 +14,11 @@ from icsilib.segmentation.segmenter import Segmenter
 
 
 def with_openvino(segmenter: Segmenter, precision: str = "f32") -> Segmenter:
-    """The same model, its network run by OpenVINO on the CPU; `precision` is `f32`, or `bf16` where that is faster."""
+    """The same model, its networks run by OpenVINO on the CPU; `precision` is `f32`, or `bf16` where that is faster."""
+    return segmenter.each_network(lambda one: replace(one, network=_program(one, precision)))
+
+
+def _program(segmenter: Segmenter, precision: str) -> Callable[[Tensor], Output]:
     side = segmenter.settings.size
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces the end of the tracing that OpenVINO converts from
@@ -26,5 +31,4 @@ def with_openvino(segmenter: Segmenter, precision: str = "f32") -> Segmenter:
         y_seg, heatmap, _ = (torch.from_numpy(value) for value in program(images.contiguous().numpy()).values())
         return Output(y_seg, heatmap, dsnt(heatmap))  # OpenVINO's own y is wrong where it is given several frames
 
-    second = None if segmenter.second is None else with_openvino(segmenter.second, precision)
-    return replace(segmenter, network=run, second=second)
+    return run

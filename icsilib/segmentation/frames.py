@@ -47,11 +47,18 @@ class Place(Protocol):
     """Where a frame, or a part of it, lies in the square that the network sees (`icsilib.data.preprocess.Geometry`)."""
 
     @property
+    def size(self) -> int:
+        """Side of the square, px."""
+
+    @property
     def scale(self) -> Points:
         """Square px per px of the frame along x and y."""
 
     def to_square(self, points: Points) -> Points:
         """Points in the frame → points in the square."""
+
+    def to_source(self, points: Points) -> Points:
+        """Points in the square → points in the frame."""
 
 
 class Labelled(NamedTuple):

@@ -1,11 +1,12 @@
-"""A trained model as a file and ready for use: `load()` gives one that takes any photograph.
+"""A trained network as a file, and ready for use on any photograph: the paper's method, which looks once.
 
 The file is safetensors: the network's tensors, in half precision when shipped, with the settings as JSON in its
 metadata. Nothing is unpickled.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,33 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from icsilib.data.preprocess import Geometry, preprocess
-from icsilib.segmentation.frames import Points, network_input
+from icsilib.segmentation.dsnt import dsnt, tip_confidence, to_pixels
+from icsilib.segmentation.frames import Place, Points, network_input
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.regions import whole_regions
-from icsilib.segmentation.second_look.closeups import closeup_of_cell, closeup_of_tip, places_of_tip
-from icsilib.segmentation.second_look.flips import FlipAveraged
-from icsilib.segmentation.second_look.joining import Look, joined, with_cell
 from icsilib.segmentation.settings import Settings, as_record, from_record
 from icsilib.training.stored import DamagedError, WeightsError, existing_file, read_tensors, write_tensors
 
 REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
-SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look says of the tip, and where it looked."""
+
+    heatmap: NDArray[np.float32]  # (n, n), of sum 1, over a square
+    place: Place  # of the square in the photograph
+
+    @property
+    def tip(self) -> Points:
+        """DSNT's tip (2,) of the heatmap, in px of the photograph."""
+        return self.place.to_source(to_pixels(dsnt(torch.from_numpy(self.heatmap)[None])[0], self.place.size).numpy())
+
+    @cached_property
+    def confidence(self) -> float:
+        """Share of the heatmap near the tip."""
+        heatmap = torch.from_numpy(self.heatmap)[None]
+        return float(tip_confidence(heatmap, dsnt(heatmap)))
 
 
 @dataclass(frozen=True)
@@ -35,15 +52,9 @@ class Prediction:
 
     masks: NDArray[np.bool_]  # (2, height, width): oolemma with its lobes, the suction pipette's largest region
     tip: NDArray[np.float64]  # (2,) continuous image coordinates in px, x then y
-    confidence: float  # heatmap mass near the tip, 0 to 1, the mean of two looks; low where no single place stands out
+    confidence: float  # heatmap mass near the tip, 0 to 1; low where no single place stands out
     probabilities: NDArray[np.float32]  # (2, height, width): y_seg, of which `masks` are where it exceeds a half
     look: Look  # the heatmap behind the tip, over the square in which the photograph lies
-
-    @property
-    def places(self) -> Points:
-        """(K, 2) px: peaks of the heatmap, the highest first, or the tip where it has none."""
-        peaks = self.look.place.size * places_of_tip(self.look.heatmap)
-        return self.look.place.to_source(peaks) if len(peaks) else self.tip[None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,6 @@ class Segmenter:
     network: Callable[[Tensor], Output]  # the torch module, or a faster program of it (icsilib.segmentation.export)
     settings: Settings
     training: dict[str, Any]  # what the weights' file says of how they came about
-    second: "Segmenter | None" = None  # model of close-ups that then looks again
 
     @property
     def model(self) -> NestedUNet:
@@ -62,21 +72,9 @@ class Segmenter:
             raise TypeError("this model's network is an exported program; load the weights again for the torch module")
         return self.network
 
-    def with_flips(self) -> "Segmenter":
-        """The same model, its answers averaged over mirror images: slower, and more accurate."""
-        second = None if self.second is None else self.second.with_flips()
-        return replace(self, network=FlipAveraged(self.model).eval(), second=second)
-
-    def with_second_look(self, path: Path | str = SECOND_LOOK) -> "Segmenter":
-        """The same model, which looks at cell and tip again (`second_look.closeups`), by weights `path`."""
-        second = load(path)
-        if not second.settings.closeups:
-            raise WeightsError(f"{path}: was trained on whole frames; train a second look with --profile closeup")
-        return replace(self, second=second)
-
-    def with_one_look(self) -> "Segmenter":
-        """The same model without its second look, which is all that the paper describes."""
-        return replace(self, second=None)
+    def each_network(self, change: "Callable[[Segmenter], Segmenter]") -> "Segmenter":
+        """The same model after `change`, which takes and returns a model of one network."""
+        return change(self)
 
     def predict(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment a photograph, grey (H, W) or RGB (H, W, 3), 8 bits."""
@@ -84,47 +82,28 @@ class Segmenter:
 
     @torch.inference_mode()
     def predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """Segment several photographs, whose sizes may differ, in one batch; a second look is at each by itself."""
+        """Segment several photographs, whose sizes may differ, in one batch."""
         views = [preprocess(image, self.settings.preprocess) for image in images]
-        output = self.network(_batch([square for square, _ in views]))
-        seen = [self._in_photograph(output, n, place) for n, (_, place) in enumerate(views)]
-        if self.second is None:
-            return seen
-        return [self.second.look_again(image, first) for image, first in zip(images, seen, strict=True)]
-
-    @torch.inference_mode()
-    def look_again(self, image: NDArray[np.uint8], first: Prediction) -> Prediction:
-        """What this model, one of close-ups, makes of a photograph in which another has seen `first`.
-
-        It looks at `first.places` and at the cell. The tip is DSNT's of the heatmaps of all looks, joined; the
-        confidence in it is the mean of the first look's and of the surest close-up's. The oolemma is what either look
-        is sure of, if the photograph is fine enough (`joining.with_cell`). The suction pipette, which reaches out of
-        all close-ups, stays that of the first look.
-        """
-        settings = self.settings.preprocess
-        close = [closeup_of_tip(image, place, settings) for place in first.places]
-        squares, windows = zip(*close, closeup_of_cell(image, first.masks[0], settings), strict=True)
-        output = self.network(_batch(squares))
-        closer = [Look(z, window) for z, window in zip(output.heatmap.numpy(), windows, strict=True)]
-        look, surest = joined(first.look, closer), max(each.confidence for each in closer)
-        probabilities = with_cell(first.probabilities, _to_source(output.y_seg[-1], windows[-1].place)[0], windows[-1])
-        return _prediction(probabilities, (first.confidence + surest) / 2, look)
+        output = self.network(batch([square for square, _ in views]))
+        return [self._in_photograph(output, n, place) for n, (_, place) in enumerate(views)]
 
     def _in_photograph(self, output: Output, n: int, place: Geometry) -> Prediction:
         """The answer about the `n`-th square, where a whole photograph lies at `place`."""
         look = Look(output.heatmap[n].numpy(), place)
-        return _prediction(_to_source(output.y_seg[n], place), look.confidence, look)
+        return answer(to_source(output.y_seg[n], place), look.confidence, look)
 
 
-def _batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:
+def batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Preprocessed squares (S, S) as the network's input (B, 1, S, S)."""
     return network_input(torch.from_numpy(np.stack(squares))[:, None])
 
 
-def _prediction(probabilities: NDArray[np.float32], confidence: float, look: Look) -> Prediction:
+def answer(probabilities: NDArray[np.float32], confidence: float, look: Look) -> Prediction:
+    """The prediction that follows from `probabilities` (2, H, W) and from the heatmap of `look`."""
     return Prediction(whole_regions(probabilities > 0.5), look.tip, confidence, probabilities, look)
 
 
-def _to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:
+def to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:
     """Probabilities (2, S, S) of the square, on the pixels of the photograph that it was made from."""
     (width, height), (left, top) = place.source, place.offset
     content = y_seg[:, max(top, 0) : max(top, 0) + place.content[1], max(left, 0) : max(left, 0) + place.content[0]]
@@ -132,11 +111,10 @@ def _to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:
     return found.clamp(0, 1).numpy()  # rounding leads beyond
 
 
-def load(path: Path | str = REFERENCE) -> Segmenter:
-    """The reference model of this study, or the model of another file of weights, ready for use on the CPU.
+def read_model(path: Path | str = REFERENCE) -> Segmenter:
+    """The model of one network in a file of weights, ready for use on the CPU.
 
-    The reference model looks twice (`Segmenter.with_second_look`), others once. Raises `WeightsError` where there is no
-    file, or another.
+    Raises `WeightsError` if the file does not exist or holds something else.
     """
     path = existing_file(path)
     try:
@@ -148,8 +126,7 @@ def load(path: Path | str = REFERENCE) -> Segmenter:
         raise WeightsError(f"{path}: not weights of this study's segmentation model ({error})") from None
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    segmenter = Segmenter(model.eval(), settings, about["training"])
-    return segmenter.with_second_look() if path.resolve() == REFERENCE.resolve() else segmenter
+    return Segmenter(model.eval(), settings, about["training"])
 
 
 def save_weights(model: nn.Module, settings: Settings, path: Path | str, half: bool = False, **training: Any) -> None:

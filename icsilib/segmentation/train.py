@@ -38,7 +38,7 @@ from icsilib.segmentation.nested_unet import NestedUNet
 from icsilib.segmentation.optim import DiffGrad
 from icsilib.segmentation.second_look.closeups import training_closeups
 from icsilib.segmentation.second_look.widening import widened
-from icsilib.segmentation.segmenter import REFERENCE, load, save_weights
+from icsilib.segmentation.segmenter import REFERENCE, read_model, save_weights
 from icsilib.segmentation.settings import SHIPPED, Settings, as_record
 from icsilib.training.checkpoints import (
     CheckpointError,
@@ -212,7 +212,7 @@ def _is_finished(out: Path, about: dict[str, Any]) -> bool:
         _check_same(out / CHECKPOINT, load_checkpoint(out / CHECKPOINT), about)
     if not (out / WEIGHTS).exists():
         return False
-    _check_same(out / WEIGHTS, {"settings": as_record(load(out / WEIGHTS).settings)}, about)
+    _check_same(out / WEIGHTS, {"settings": as_record(read_model(out / WEIGHTS).settings)}, about)
     return True
 
 
@@ -250,7 +250,7 @@ def begun(settings: Settings, seed: int, start_from: Path | str | None = None) -
     torch.manual_seed(seed)
     network = settings.build()
     if start_from is not None:
-        network.load_state_dict(widened(load(start_from).model.state_dict(), network))
+        network.load_state_dict(widened(read_model(start_from).model.state_dict(), network))
     return network
 
 

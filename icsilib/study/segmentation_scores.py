@@ -10,6 +10,7 @@ from icsilib.phantoms.icsi_dataset import bright_needles, tip_contrasts
 from icsilib.segmentation.evaluate import Score, Speed, by_contrast, by_group, presence_auc, summarise
 from icsilib.study.provenance import Results
 
+TWO_LOOKS = "two_looks."  # before every key of the study's extension; keys without it are the paper's method
 _IOU = {f"{each.name}.iou": each.column for each in OUTLINES}
 NAMES = _IOU | {"tip": "tip_px", "tip.um": "tip_um"}
 UNITS = dict.fromkeys([*_IOU, "iou"], "IoU") | {"tip": "px at 512", "tip.um": "µm"}
@@ -31,31 +32,36 @@ def add_scores(results: Results, table: pd.DataFrame, data: str, prefix: str = "
         results.add(f"{prefix}{each.name}.false_frames", false, n=len(table), n_of="frames", data=data)
 
 
-def add_groups(results: Results, table: pd.DataFrame, *groups: str) -> None:
+def add_groups(results: Results, table: pd.DataFrame, *groups: str, prefix: str = "") -> None:
     """Add one table for each of the frame table's columns `groups`, such as kit: mean scores by its values."""
     for group in groups:
-        results.add_table(f"by_{group}", by_group(table, group).reset_index().to_dict("records"))
+        results.add_table(f"{prefix}by_{group}", by_group(table, group).reset_index().to_dict("records"))
 
 
-def add_contrasts(results: Results, table: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
-    """Add a table of tip errors by how far the tip stands out; gives the frame table with the column `tip_contrast`.
+def with_contrasts(table: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
+    """A frame table with the column `tip_contrast`: how far each tip stands out, NaN where there is none.
 
-    `table` is of frames of the rendered set `folder`, whose generator is asked about those with a tip; NaN elsewhere.
+    `table` is of frames of the rendered set `folder`; its generator renders those with a tip again.
     """
     tips = table.dropna(subset=["tip_px"])
     contrasts = tip_contrasts(folder, zip(tips["video_id"], tips["frame_index"], strict=True))
-    known = table.assign(tip_contrast=pd.Series(contrasts, index=tips.index))
-    results.add_table("by_contrast", by_contrast(known).reset_index().to_dict("records"))
-    return known
+    return table.assign(tip_contrast=pd.Series(contrasts, index=tips.index))
 
 
-def add_needles(results: Results, table: pd.DataFrame, folder: Path | str) -> None:
+def add_contrasts(results: Results, table: pd.DataFrame, prefix: str = "") -> None:
+    """Add a table of tip errors by how far the tip stands out, of a frame table `with_contrasts`."""
+    results.add_table(f"{prefix}by_contrast", by_contrast(table).reset_index().to_dict("records"))
+
+
+def add_needles(results: Results, table: pd.DataFrame, folder: Path | str, prefix: str = "") -> None:
     """Add a table of tip errors by whether the needle is brighter than the field, which the set `folder` is asked."""
     tips = table.dropna(subset=["tip_px"])
     kinds = np.where(bright_needles(folder, tips["video_id"]), "bright", "dark")
     grouped = tips.groupby(pd.Index(kinds, name="needle"))
     rows = grouped["tip_px"].agg(tips="size", mean="mean", sd="std", median="median")
-    results.add_table("by_needle", rows.assign(videos=grouped["video_id"].nunique()).reset_index().to_dict("records"))
+    results.add_table(
+        f"{prefix}by_needle", rows.assign(videos=grouped["video_id"].nunique()).reset_index().to_dict("records")
+    )
 
 
 def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None:

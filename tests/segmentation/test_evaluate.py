@@ -24,7 +24,6 @@ from icsilib.segmentation.evaluate import (
     frame_table,
     masks_at,
     perfect_table,
-    photograph_table,
     presence_auc,
     speed,
     summarise,
@@ -32,8 +31,7 @@ from icsilib.segmentation.evaluate import (
 )
 from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.nested_unet import Output
-from icsilib.segmentation.second_look.joining import Look
-from icsilib.segmentation.segmenter import Prediction, Segmenter
+from icsilib.segmentation.segmenter import Look, Prediction, Segmenter
 from icsilib.segmentation.settings import PROFILES, Settings
 
 from .drawn import write_drawn_dataset
@@ -85,7 +83,7 @@ def test_a_perfect_model_of_wide_photographs_has_no_error(tmp_path):
             return [Prediction(masks, off, 1.0, masks.astype(np.float32), look) for _ in images]
 
     frames = load_frames(tmp_path / "a.json", Preprocess(144))
-    row = photograph_table(Knows(torch.nn.Identity(), Settings("", size=144), {}), frames).iloc[0]
+    row = frame_table(Knows(torch.nn.Identity(), Settings("", size=144), {}), frames).iloc[0]
     assert row["iou_oolemma"] == 1
     assert row["tip_px"] == pytest.approx(5 * 512 / 320)
     assert row["tip_um"] == pytest.approx(5 * 0.5)

@@ -1,10 +1,9 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from icsilib.segmentation.export import with_openvino
+from icsilib.segmentation.second_look.looking import two_looks
 from icsilib.segmentation.segmenter import Segmenter
 from icsilib.segmentation.settings import Settings
 
@@ -29,7 +28,7 @@ def test_openvino_agrees_with_torch(segmenter, photograph):
 
 
 def test_openvino_agrees_with_torch_for_several_photographs_and_both_looks(segmenter, photograph):
-    twice = replace(segmenter, second=segmenter)
+    twice = two_looks(segmenter, segmenter)
     images = [photograph, photograph[::-1], photograph[:, ::-1]]
     for fast, slow in zip(with_openvino(twice).predict_all(images), twice.predict_all(images), strict=True):
         np.testing.assert_allclose(fast.probabilities, slow.probabilities, atol=1e-4)

@@ -9,8 +9,7 @@ from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.data.structures import NEEDLE, OOLEMMA, SUCTION_PIPETTE
 from icsilib.data.video import write_mp4
 from icsilib.segmentation.records import annotations_of, read_source
-from icsilib.segmentation.second_look.joining import Look
-from icsilib.segmentation.segmenter import Prediction
+from icsilib.segmentation.segmenter import Look, Prediction
 
 
 def prediction(confidence=0.8):

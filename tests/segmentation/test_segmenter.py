@@ -7,9 +7,11 @@ from safetensors import safe_open
 
 from icsilib.data.annotations import polygons_to_mask
 from icsilib.phantoms.icsi import procedure
+from icsilib.segmentation import load
 from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.nested_unet import Output, parameter_count
-from icsilib.segmentation.segmenter import REFERENCE, WeightsError, load, save_weights
+from icsilib.segmentation.second_look import TwoLooks
+from icsilib.segmentation.segmenter import REFERENCE, WeightsError, save_weights
 from icsilib.segmentation.settings import Settings
 from icsilib.stats.agreement import iou
 
@@ -101,4 +103,15 @@ def test_the_shipped_model_outlines_a_rendered_cell():
 
 def test_the_shipped_model_looks_twice_by_whatever_path(monkeypatch):
     monkeypatch.chdir(REFERENCE.parent)
-    assert load(REFERENCE.name).second is not None
+    assert isinstance(load(REFERENCE.name), TwoLooks)
+
+
+def test_the_papers_method_looks_once_and_two_looks_can_be_had_for_any_weights(saved):
+    image = np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)
+    once, twice = load(looks=1), load()
+    assert not isinstance(once, TwoLooks)
+    np.testing.assert_array_equal(once.predict(image).probabilities, twice.first.predict(image).probabilities)
+    assert not isinstance(load(saved[1]), TwoLooks)
+    assert isinstance(load(saved[1], looks=2), TwoLooks)
+    with pytest.raises(ValueError, match="looks=3"):
+        load(looks=3)

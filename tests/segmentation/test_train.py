@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from icsilib.files import sha256_of
+from icsilib.segmentation import load
 from icsilib.segmentation import train as training
 from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.second_look.closeups import training_closeups
 from icsilib.segmentation.second_look.widening import widened
-from icsilib.segmentation.segmenter import REFERENCE, load
+from icsilib.segmentation.segmenter import REFERENCE
 from icsilib.segmentation.settings import PROFILES, SHIPPED, Settings, as_record, from_record
 from icsilib.segmentation.settings import stages as profile_stages
 from icsilib.segmentation.train import TimeUpError, learning_rate, moving_average, read_log, train, train_stages

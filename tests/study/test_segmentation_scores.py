@@ -7,7 +7,7 @@ from icsilib.data.structures import NEEDLE
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 from icsilib.segmentation.evaluate import Speed
 from icsilib.study.provenance import Results
-from icsilib.study.segmentation_scores import add_contrasts, add_needles, add_scores, add_speed
+from icsilib.study.segmentation_scores import add_contrasts, add_needles, add_scores, add_speed, with_contrasts
 
 
 @pytest.fixture
@@ -72,8 +72,9 @@ def test_every_labelled_tip_is_in_the_table_by_contrast(tmp_path):
     folder = write_icsi_dataset(tmp_path, videos=3, seed=5, size=64, every=40, workers=1)
     table, tips = tip_table(folder)
     results = Results("segmentation_evaluation", "quick", 0)
-    known = add_contrasts(results, table, folder)
-    assert sum(row["tips"] for row in results.tables["by_contrast"]) == tips > 0
+    known = with_contrasts(table, folder)
+    add_contrasts(results, known, "two_looks.")
+    assert sum(row["tips"] for row in results.tables["two_looks.by_contrast"]) == tips > 0
     assert known["tip_contrast"].notna().sum() == tips
 
 

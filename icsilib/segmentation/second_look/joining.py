@@ -7,8 +7,6 @@ single look is sure of. The tip is DSNT's of the joined heatmap, as it is of eac
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,10 +14,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icsilib.data.preprocess import Geometry
-from icsilib.segmentation.dsnt import dsnt, spatial_softmax, tip_confidence, to_normalised, to_pixels
+from icsilib.segmentation.dsnt import spatial_softmax, to_normalised
 from icsilib.segmentation.frames import Points
 from icsilib.segmentation.second_look.closeups import Window
+from icsilib.segmentation.segmenter import Look
 
 CELLS = 128  # along a side of the joined heatmap
 CLOSER = 2.0  # weight of a close-up that is sure, the whole photograph's being 1
@@ -27,34 +25,16 @@ DOUBT = 0.01  # of a flat heatmap, mixed into each, so that none forbids a place
 FINE = 1.5  # px of the image in one of a cell's close-up from which on its outline counts; training showed few coarser
 
 
-@dataclass(frozen=True)
-class Look:
-    """What one look says of the tip, and where it looked."""
+def opinion(look: Look, points: Points) -> Tensor:
+    """Logarithm of a look's heatmap, in multiples of a flat one, at points (N, N, 2) of the photograph, with `DOUBT`.
 
-    heatmap: NDArray[np.float32]  # (n, n), of sum 1, over a square
-    place: Geometry | Window  # of the square in the photograph
-
-    @property
-    def tip(self) -> Points:
-        """DSNT's tip (2,) of the heatmap, in px of the photograph."""
-        return self.place.to_source(to_pixels(dsnt(torch.from_numpy(self.heatmap)[None])[0], self.place.size).numpy())
-
-    @cached_property
-    def confidence(self) -> float:
-        """Share of the heatmap near the tip."""
-        heatmap = torch.from_numpy(self.heatmap)[None]
-        return float(tip_confidence(heatmap, dsnt(heatmap)))
-
-    def opinion(self, points: Points) -> Tensor:
-        """Logarithm of the heatmap, in multiples of a flat one, at points (N, N, 2) of the photograph, with `DOUBT`.
-
-        The tip is not beyond the square.
-        """
-        seen = to_normalised(torch.from_numpy(self.place.to_square(points)).float(), self.place.size)
-        heatmap = torch.from_numpy(self.heatmap)[None, None]
-        # Normalised coordinates are DSNT's, which `grid_sample` calls those without aligned corners.
-        found = F.grid_sample(heatmap, seen[None], padding_mode="border", align_corners=False)[0, 0] * heatmap.numel()
-        return torch.log(DOUBT + (1 - DOUBT) * torch.where((seen.abs() <= 1).all(dim=-1), found, 0.0))
+    The tip is not beyond the square.
+    """
+    seen = to_normalised(torch.from_numpy(look.place.to_square(points)).float(), look.place.size)
+    heatmap = torch.from_numpy(look.heatmap)[None, None]
+    # Normalised coordinates are DSNT's, which `grid_sample` calls those without aligned corners.
+    found = F.grid_sample(heatmap, seen[None], padding_mode="border", align_corners=False)[0, 0] * heatmap.numel()
+    return torch.log(DOUBT + (1 - DOUBT) * torch.where((seen.abs() <= 1).all(dim=-1), found, 0.0))
 
 
 def joined(whole: Look, closeups: Sequence[Look]) -> Look:
@@ -65,8 +45,8 @@ def joined(whole: Look, closeups: Sequence[Look]) -> Look:
     """
     centres = (np.arange(CELLS) + 0.5) * whole.place.size / CELLS
     points = whole.place.to_source(np.stack(np.meshgrid(centres, centres), axis=-1))
-    closer = torch.stack([look.confidence * look.opinion(points) for look in closeups]).sum(dim=0)
-    return Look(spatial_softmax((whole.opinion(points) + CLOSER * closer)[None])[0].numpy(), whole.place)
+    closer = torch.stack([look.confidence * opinion(look, points) for look in closeups]).sum(dim=0)
+    return Look(spatial_softmax((opinion(whole, points) + CLOSER * closer)[None])[0].numpy(), whole.place)
 
 
 def with_cell(probabilities: NDArray[np.float32], closer: NDArray[np.float32], window: Window) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from icsilib.data.annotations import Image
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap
-from icsilib.segmentation.evaluate import frame_table, on_square, photograph_table
+from icsilib.segmentation.evaluate import frame_table, on_square
 from icsilib.segmentation.frames import Labelled, load_frames
 from icsilib.segmentation.nested_unet import Output
 from icsilib.segmentation.second_look.closeups import (
@@ -20,8 +20,9 @@ from icsilib.segmentation.second_look.closeups import (
     places_of_tip,
     training_closeups,
 )
-from icsilib.segmentation.second_look.joining import DOUBT, Look
-from icsilib.segmentation.segmenter import Prediction, Segmenter
+from icsilib.segmentation.second_look.joining import DOUBT
+from icsilib.segmentation.second_look.looking import places, two_looks
+from icsilib.segmentation.segmenter import Look, Prediction, Segmenter
 from icsilib.segmentation.settings import Settings
 
 from ..drawn import write_drawn_dataset
@@ -162,7 +163,7 @@ def test_a_tip_beyond_a_closeup_is_absent_from_it(annotations):
 def test_a_second_look_finds_a_dot_twice_as_exactly():
     image = np.zeros((256, 256), np.uint8)
     image[101:103, 150:152] = 255
-    once, twice = segmenter(), replace(segmenter(), second=segmenter())
+    once, twice = segmenter(), two_looks(segmenter(), segmenter())
     # 8 px a pixel of the network at first, 4 when it looks again: answers are the middles of such pixels.
     np.testing.assert_allclose(once.predict(image).tip, [148, 100], atol=1e-3)
     found = twice.predict(image).tip
@@ -186,7 +187,7 @@ def test_a_second_look_that_sees_no_single_place_leaves_the_first_tip():
             z = torch.full_like(images[:, 0], 1 / 32**2)
             return super().forward(images)._replace(heatmap=z, y_coords=dsnt(z))
 
-    found = replace(segmenter(), network=Everywhere()).look_again(image, seen)
+    found = two_looks(segmenter(), replace(segmenter(), network=Everywhere())).look_again(image, seen)
     np.testing.assert_allclose(found.tip, [5, 6], atol=64 * DOUBT)
     assert 0.35 < found.confidence < 0.37  # the mean of 0.7 and of next to nothing
 
@@ -197,8 +198,8 @@ def test_of_several_places_that_of_which_a_close_up_is_sure_is_taken():
     # Cells of 4 px: the second place's surroundings show the dot, the first look holds more of the first.
     two = heatmap((60, 5, 0.6), (8, 50, 0.4))
     seen = first_look(two, np.zeros((2, 256, 256), bool), confidence=0.2)
-    np.testing.assert_allclose(seen.places, [[240, 20], [32, 200]], atol=0.5)
-    found = segmenter(network=About).look_again(image, seen)
+    np.testing.assert_allclose(places(seen), [[240, 20], [32, 200]], atol=0.5)
+    found = two_looks(segmenter(), segmenter(network=About)).look_again(image, seen)
     np.testing.assert_allclose(found.tip, [30, 200], atol=3)
     assert found.confidence == pytest.approx((0.2 + 1 - np.exp(-2)) / 2, abs=0.01)  # 2 standard deviations: 1 - e^-2
 
@@ -209,7 +210,7 @@ def test_a_tip_in_the_cell_is_found_where_the_first_look_hardly_saw_it():
     masks = np.zeros((2, 256, 256), bool)
     masks[0, 160:250, 5:95] = True
     unsure = 0.05 * heatmap((60, 5, 1)) + 0.95 / 64**2  # its only peak is elsewhere
-    found = segmenter(network=About).look_again(image, first_look(unsure, masks))
+    found = two_looks(segmenter(), segmenter(network=About)).look_again(image, first_look(unsure, masks))
     np.testing.assert_allclose(found.tip, [30, 200], atol=8)
 
 
@@ -225,7 +226,9 @@ WINDOW = np.s_[7:57, 7:57]
 
 def test_the_oolemma_is_where_either_look_is_sure_of_it_and_the_pipette_that_of_the_first():
     first = seen_with(np.random.default_rng(0).uniform(0.1, 0.9, (64, 64)))
-    found = segmenter().look_again(np.full((64, 64), 9, np.uint8), first)  # to which the cell is everywhere
+    found = two_looks(segmenter(), segmenter()).look_again(
+        np.full((64, 64), 9, np.uint8), first
+    )  # to which the cell is everywhere
     expected = first.probabilities[0].copy()
     expected[WINDOW] = 1
     np.testing.assert_allclose(found.probabilities[0], expected, atol=1e-3)  # the root of rounding
@@ -242,7 +245,7 @@ def test_a_close_up_without_a_cell_leaves_what_the_first_look_was_sure_of(seen, 
             output = super().forward(images)
             return output._replace(y_seg=torch.zeros_like(output.y_seg))
 
-    model = replace(segmenter(), network=Nothing())
+    model = two_looks(segmenter(), replace(segmenter(), network=Nothing()))
     found = model.look_again(np.full((64, 64), 9, np.uint8), seen_with(np.full((64, 64), seen)))
     np.testing.assert_allclose(found.probabilities[0][WINDOW], joined, atol=1e-5)
 
@@ -250,14 +253,14 @@ def test_a_close_up_without_a_cell_leaves_what_the_first_look_was_sure_of(seen, 
 @pytest.mark.parametrize(("cell", "joined"), [(34, True), (32, False)])  # close-ups of 48 and 45 px on 32: 1.5, 1.4
 def test_a_photograph_that_shows_the_cell_coarsely_keeps_the_first_outline(cell, joined):
     first = seen_with(np.full((64, 64), 0.5), cell)
-    found = segmenter().look_again(np.full((64, 64), 9, np.uint8), first)
+    found = two_looks(segmenter(), segmenter()).look_again(np.full((64, 64), 9, np.uint8), first)
     assert (found.probabilities[0] != first.probabilities[0]).any() == joined
 
 
 def test_a_model_that_looks_once_scores_the_same_on_files_as_on_frames(annotations):
     frames, model = load_frames(annotations, PLAIN), segmenter()
     on_frames = frame_table(model.network, frames, size=64)
-    on_files = photograph_table(model, frames, size=64)
+    on_files = frame_table(model, frames, size=64)
     assert list(on_frames) == list(on_files)
     for column in ("iou_oolemma", "tip_px", "tip_um", "tip_confidence"):
         np.testing.assert_allclose(on_files[column], on_frames[column], atol=1e-4)

@@ -5,6 +5,7 @@ import torch
 from icsilib.segmentation import load
 from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.nested_unet import NestedUNet
+from icsilib.segmentation.second_look import with_flips
 from icsilib.segmentation.second_look.flips import FlipAveraged
 
 
@@ -36,4 +37,4 @@ def test_it_is_the_mean_of_four_answers(model: NestedUNet) -> None:
 
 def test_a_segmenter_takes_photographs_with_flips() -> None:
     photo = np.random.default_rng(0).integers(0, 255, (90, 120), dtype=np.uint8)
-    assert load().with_flips().predict(photo).masks.shape == (2, 90, 120)
+    assert with_flips(load()).predict(photo).masks.shape == (2, 90, 120)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.segmentation.dsnt import gaussian_heatmap, to_normalised
 from icsilib.segmentation.second_look.closeups import closeup
-from icsilib.segmentation.second_look.joining import CELLS, CLOSER, DOUBT, Look, joined, with_cell
+from icsilib.segmentation.second_look.joining import CELLS, CLOSER, DOUBT, joined, opinion, with_cell
+from icsilib.segmentation.segmenter import Look
 
 SQUARE = geometry((256, 256), Preprocess(32))
 FLAT = np.full((32, 32), 1 / 32**2, np.float32)
@@ -43,7 +44,7 @@ def test_a_close_up_counts_by_its_confidence():
 
 def test_a_heatmap_is_none_beyond_its_square():
     look = Look(FLAT, window(64, 64))
-    inside, beyond = look.opinion(np.array([[[64.0, 64.0], [200.0, 64.0]]]))[0]
+    inside, beyond = opinion(look, np.array([[[64.0, 64.0], [200.0, 64.0]]]))[0]
     assert inside == pytest.approx(0, abs=1e-5)
     assert beyond == pytest.approx(np.log(DOUBT))
 
