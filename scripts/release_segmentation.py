@@ -1,16 +1,18 @@
 """Turn a finished training of paper A's model into what the study ships: weights, model card, reference results.
 
     python scripts/release_segmentation.py closeups RUN DATA --code … --hardware … --made-by … [--after RESULTS]
-    python scripts/release_segmentation.py model RUN DATA STAND_IN COARSER NEW --code … --hardware … --made-by …
+    python scripts/release_segmentation.py model RUN DATA --code … --hardware … --made-by …
+    python scripts/release_segmentation.py scores STAND_IN COARSER NEW DATA KEPT
 
-RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on, STAND_IN the rendered set
-in the shape of paper A's 156 videos, whose 23 test videos the model is scored on, COARSER the same videos at 256 px,
-NEW videos that nothing was decided with, all of which are scored. `closeups` ships the network of the second look, with
-which `model` scores. Run it from the checkout that holds the code of the training, or name that revision. Every number
-of card and results is measured here.
+RUN is the folder that `icsi segment train` filled, DATA that of the frames it was trained on. `closeups` ships the
+network of the second look, `model` that of the first. `scores` scores the shipped weights: STAND_IN is the rendered set
+in the shape of paper A's 156 videos, whose 23 test videos are scored, COARSER the same videos at 256 px, NEW videos
+that nothing was decided with, all of which are scored. The frame tables are kept in the folder KEPT, so that the same
+command goes on after it was stopped. Run it from the checkout that holds the code of the training, or name that
+revision. Every number of card and results is measured here.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,25 +24,36 @@ import typer
 from icsilib.data import embryo
 from icsilib.data.annotations import mask_of
 from icsilib.data.manifest import available, fetch
-from icsilib.files import sha256_of, write_text_atomic
+from icsilib.files import atomic_path, sha256_of, write_text_atomic
 from icsilib.segmentation import Segmenter, load
 from icsilib.segmentation.augmentation import KINDS
-from icsilib.segmentation.evaluate import frame_table, model_table, speed
+from icsilib.segmentation.evaluate import frame_table, speed
 from icsilib.segmentation.export import with_openvino
 from icsilib.segmentation.frames import Frames, load_frames
 from icsilib.segmentation.nested_unet import parameter_count
+from icsilib.segmentation.second_look import SECOND_LOOK, with_flips
 from icsilib.segmentation.second_look.closeups import training_closeups
-from icsilib.segmentation.segmenter import REFERENCE, SECOND_LOOK, save_weights
+from icsilib.segmentation.segmenter import REFERENCE, read_model, save_weights
 from icsilib.segmentation.settings import stages
 from icsilib.segmentation.train import WEIGHTS, read_log
 from icsilib.stats.agreement import iou
 from icsilib.study.provenance import ROOT, Results, read_results
-from icsilib.study.segmentation_scores import add_contrasts, add_groups, add_needles, add_scores, add_speed
+from icsilib.study.segmentation_scores import (
+    TWO_LOOKS,
+    add_contrasts,
+    add_groups,
+    add_needles,
+    add_scores,
+    add_speed,
+    with_contrasts,
+)
 
 CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-8")
 
 
 REFERENCES = ROOT / "book/reference"
+TRAINING = REFERENCES / "segmentation_training.json"
+LABELS = "annotations.json"
 WIDER_EVERY = 3  # of the many videos with hard scenes, those that are scored
 Code = Annotated[str, typer.Option(help="Revision of the code that trained it.")]
 Hardware = Annotated[str, typer.Option(help="What it ran on.")]
@@ -68,39 +81,50 @@ def closeups(
         log = pd.concat([pd.DataFrame(earlier.tables["log"]), log], ignore_index=True)
     model = ship(run, SECOND_LOOK, about)
     results = training(log, "segmentation_closeups", profile, about)
-    labels, settings = data / "annotations.json", model.settings.preprocess
+    labels, settings = data / LABELS, model.settings.preprocess
     seen = frame_table(model.model, load_frames(labels, settings, "validation", views=training_closeups))
     add_scores(results, seen, "phantom", "validation.")
     results.write(REFERENCES / "segmentation_closeups.json")
 
 
 @app.command("model")
-def model(
-    run: Path,
-    data: Path,
-    stand_in: Path,
-    coarser: Path,
-    new: Path,
-    code: Code,
-    hardware: Hardware,
-    made_by: MadeBy,
-    profile: str = "standard",
-) -> None:
-    """Write the reference model's weights, its card, and the reference results of training and evaluation."""
+def model(run: Path, data: Path, code: Code, hardware: Hardware, made_by: MadeBy, profile: str = "standard") -> None:
+    """Write the weights of the first look, which is the paper's method, and the reference results of its training."""
     about = origin(data, profile, code, hardware, made_by)
-    log = read_log(stages(profile), run)
-    trained = ship(run, REFERENCE, about)
-    scores, videos = evaluate(load(), stand_in, coarser, new, data, profile, about)
-    scores.write(REFERENCES / "segmentation_evaluation.json")
-    training(log, "segmentation_training", profile, about).write(REFERENCES / "segmentation_training.json")
-    write_text_atomic(REFERENCE.with_suffix(".md"), card(trained, scores, log, about, videos))
+    ship(run, REFERENCE, about)
+    training(read_log(stages(profile), run), "segmentation_training", profile, about).write(TRAINING)
+
+
+@app.command("scores")
+def scores(stand_in: Path, coarser: Path, new: Path, data: Path, kept: Path) -> None:
+    """Write the reference results of the shipped weights, by one look and by two, and the model card."""
+    once = load(looks=1)
+    results = Results("segmentation_evaluation", once.settings.profile, None, training=once.training)
+    sets, videos = scored_sets(stand_in, coarser, new, data), dict[str, int]()
+    name_of = {prefix: name for name, prefix in SETS.items()}
+    for one in sets.values():
+        results.data[one.what] = sha256_of(one.folder / LABELS)
+    for looks, each in (("", once), (TWO_LOOKS, load())):
+        tables = {name: kept_table(kept, one, f"{looks}{name}", each) for name, one in sets.items()}
+        for name, table in tables.items():
+            add_scores(results, table, "phantom", f"{looks}{name}")
+            videos[f"{name_of[name]}_videos"] = table["video_id"].nunique()
+        add_tables(results, tables[""], stand_in, looks)
+        if available("embryo"):
+            add_embryo(results, each, looks)
+    add_scores(results, kept_table(kept, sets[""], "flips.", with_flips(once)), "phantom", "flips.")
+    add_speed(results, speed(once))
+    add_speed(results, speed(with_openvino(once)), "openvino")
+    add_speed(results, speed(read_model(SECOND_LOOK)), f"{TWO_LOOKS}closeup")
+    results.write(REFERENCES / "segmentation_evaluation.json")
+    write_text_atomic(REFERENCE.with_suffix(".md"), card(once, results, read_results(TRAINING), videos))
 
 
 def origin(data: Path, profile: str, code: str, hardware: str, made_by: str) -> dict[str, Any]:
     """What a file of weights says of how it came about."""
     return {
         "data": f"rendered ICSI procedures: {made_by}",
-        "annotations_sha256": sha256_of(data / "annotations.json"),
+        "annotations_sha256": sha256_of(data / LABELS),
         "code": code,
         "stages": [each.profile for each in stages(profile)],
         "hardware": hardware,
@@ -109,72 +133,64 @@ def origin(data: Path, profile: str, code: str, hardware: str, made_by: str) -> 
 
 def ship(run: Path, path: Path, about: dict[str, Any]) -> Segmenter:
     """Write a finished run's weights to `path`, in half precision, and give its model."""
-    trained = load(run / WEIGHTS)
+    trained = read_model(run / WEIGHTS)
     save_weights(trained.model, trained.settings, path, half=True, **about)
     return trained
 
 
-def evaluate(
-    model: Segmenter, stand_in: Path, coarser: Path, new: Path, data: Path, profile: str, about: dict[str, Any]
-) -> tuple[Results, tuple[int, ...]]:
-    """Scores on the test videos of both sets, on new ones and on photographs, and the numbers of videos of these sets.
+@dataclass(frozen=True)
+class ScoredSet:
+    """A rendered set, and which of its videos are scored."""
 
-    Scores of the model as it is used, with its second look, have no prefix; those of its first look alone, which is
-    what the paper describes, begin with `one_look.`.
-    """
-    results = Results("segmentation_evaluation", profile, None, training=about)
-    once = model.with_one_look()
-    table, unseen = frame_scores(model, stand_in), frame_scores(model, new, None)
-    wider = frame_scores(model, data, every=WIDER_EVERY)
-    results.data["icsi phantom, paper A's shape, test videos"] = sha256_of(stand_in / "annotations.json")
-    results.data["icsi phantom with hard scenes, every third of its test videos"] = about["annotations_sha256"]
-    results.data["icsi phantom, new videos, all of them"] = sha256_of(new / "annotations.json")
-    add_scores(results, table, "phantom")
-    add_scores(results, wider, "phantom", "with_hard_scenes.")
-    add_scores(results, unseen, "phantom", "new.")
-    add_coarser(results, model, coarser)
-    add_scores(results, frame_scores(once, stand_in), "phantom", "one_look.")
-    add_scores(results, frame_scores(once, data, every=WIDER_EVERY), "phantom", "one_look.with_hard_scenes.")
-    add_scores(results, frame_scores(once, coarser), "phantom", "one_look.coarser.")
-    add_scores(results, frame_scores(once.with_flips(), stand_in), "phantom", "flips.")
-    add_speed(results, speed(once))
-    add_speed(results, speed(with_openvino(once)), "openvino")
-    add_speed(results, speed(second_look(model)), "closeup")
-    add_contrasts(results, table, stand_in)
-    add_needles(results, table, stand_in)
-    add_groups(results, table, "kit", "operator", "phase", "video_id")
-    if available("embryo"):
-        add_embryo(results, model)
-        add_embryo(results, once, "one_look.")
-    return results, tuple(scored["video_id"].nunique() for scored in (table, wider, unseen))
+    what: str
+    folder: Path
+    part: str | None = "test"  # None: all
+    every: int = 1  # every how many videos of the part one is scored
+
+    def frames(self, model: Segmenter) -> Frames:
+        """The frames of those videos, as the model takes them."""
+        return of_every(load_frames(self.folder / LABELS, model.settings.preprocess, self.part), self.every)
 
 
-def add_coarser(results: Results, model: Segmenter, coarser: Path) -> None:
-    """Scores on the test videos as a coarser camera shows them."""
-    results.data["icsi phantom, paper A's shape at 256 px, test videos"] = sha256_of(coarser / "annotations.json")
-    add_scores(results, frame_scores(model, coarser), "phantom", "coarser.")
+def scored_sets(stand_in: Path, coarser: Path, new: Path, data: Path) -> dict[str, ScoredSet]:
+    """The scored sets by the prefix of their keys."""
+    return {
+        "": ScoredSet("icsi phantom, paper A's shape, test videos", stand_in),
+        "new.": ScoredSet("icsi phantom, new videos, all of them", new, None),
+        "coarser.": ScoredSet("icsi phantom, paper A's shape at 256 px, test videos", coarser),
+        "with_hard_scenes.": ScoredSet(
+            "icsi phantom with hard scenes, every third of its test videos", data, every=WIDER_EVERY
+        ),
+    }
 
 
-def add_embryo(results: Results, model: Segmenter, prefix: str = "") -> None:
+def kept_table(kept: Path, scored: ScoredSet, name: str, model: Segmenter) -> pd.DataFrame:
+    """The frame table of a model on a set, with the phase of each frame; read from the folder `kept` if it is there."""
+    digests = [sha256_of(path)[:8] for path in (REFERENCE, SECOND_LOOK, scored.folder / LABELS)]
+    path = kept / f"{name or 'test.'}{'-'.join(digests)}.csv"
+    if not path.is_file():
+        frames = scored.frames(model)
+        table = frame_table(model, frames).assign(phase=[record.phase for record in frames.records])
+        kept.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as partial:
+            table.to_csv(partial, index=False)
+    return pd.read_csv(path, float_precision="round_trip")
+
+
+def add_tables(results: Results, table: pd.DataFrame, folder: Path, prefix: str) -> None:
+    """Add the tables of the test videos: by contrast of the tip, kind of needle, kit, operator, phase and video."""
+    add_contrasts(results, with_contrasts(table, folder), prefix)
+    add_needles(results, table, folder, prefix)
+    add_groups(results, table, "kit", "operator", "phase", "video_id", prefix=prefix)
+
+
+def add_embryo(results: Results, model: Segmenter, prefix: str) -> None:
     """Median and lowest score on the photographs."""
     overlaps = embryo_overlaps(model)
     method = "oolemma against the union of labelled cells; one embryo"
     facts = {"unit": "IoU", "n": len(overlaps), "n_of": "frames", "data": "embryo", "method": method}
     results.add(f"{prefix}embryo.iou.median", float(np.median(overlaps)), **facts)
     results.add(f"{prefix}embryo.iou.min", min(overlaps), **facts)
-
-
-def second_look(model: Segmenter) -> Segmenter:
-    """The model of close-ups; raises `ValueError` for a model that looks once."""
-    if model.second is None:
-        raise ValueError(f"{SECOND_LOOK}: not used by this model; ship the close-ups first")
-    return model.second
-
-
-def frame_scores(model: Segmenter, folder: Path, part: str | None = "test", every: int = 1) -> pd.DataFrame:
-    """One row a frame of every n-th of a set's test videos, or of all its videos where `part` is None."""
-    frames = of_every(load_frames(folder / "annotations.json", model.settings.preprocess, part), every)
-    return model_table(model, frames).assign(phase=[record.phase for record in frames.records])
 
 
 def of_every(frames: Frames, every: int) -> Frames:
@@ -213,35 +229,28 @@ def training(log: pd.DataFrame, name: str, profile: str, about: dict[str, Any]) 
     return results
 
 
-def card(model: Segmenter, results: Results, log: pd.DataFrame, about: dict[str, Any], videos: tuple[int, ...]) -> str:
+def card(model: Segmenter, results: Results, trained: Results, videos: dict[str, int]) -> str:
     """The model card: the text of `segmentation_card.md` with the measured figures."""
-    settings, second = model.settings, second_look(load())
+    settings, about, second = model.settings, model.training, read_model(SECOND_LOOK)
     closeups = _trainings(second.training)
-    embryos = results.values.get("embryo.iou.median")
+    embryo = {
+        name: results.values.get(f"{looks}embryo.iou.median")
+        for name, looks in (("embryo", ""), ("embryo_two_looks", TWO_LOOKS))
+    }
     return CARD.format(
         size=settings.size,
         widths="–".join(map(str, settings.widths)),
         parameters=parameter_count(model.model),
-        rows="\n".join(_row(results, *row) for row in ROWS),
-        flip_rows="\n".join(_row(results, label, f"flips.{key}", digits) for label, key, digits in ROWS),
-        one_look_rows="\n".join(_row(results, label, f"one_look.{key}", digits) for label, key, digits in ROWS),
         closeup_sets="; ".join(map(_set, closeups)),
         closeup_hardware="; ".join(dict.fromkeys(each["hardware"] for each in closeups)),
         closeup_size=second.settings.size,
-        new_rows="\n".join(_row(results, label, f"new.{key}", digits) for label, key, digits in ROWS),
-        new_frames=results.values["new.oolemma.iou.mean"].n,
-        new_videos=videos[2],
-        coarser_rows="\n".join(_row(results, label, f"coarser.{key}", digits) for label, key, digits in ROWS),
-        wider_rows="\n".join(_row(results, label, f"with_hard_scenes.{key}", digits) for label, key, digits in ROWS),
-        frames=results.values["oolemma.iou.mean"].n,
-        wider_frames=results.values["with_hard_scenes.oolemma.iou.mean"].n,
-        videos=videos[0],
-        wider_videos=videos[1],
-        epochs=len(log),
-        minutes=log["seconds"].sum() / 60,
+        **{f"{name}_rows": _rows(results, prefix) for name, prefix in SCORED.items()},
+        **{f"{name}_frames": results.values[f"{prefix}oolemma.iou.mean"].n for name, prefix in SCORED.items()},
+        **videos,
+        epochs=int(trained.values["training.epochs"].value),
+        minutes=float(trained.values["training.minutes"].value),
         stage_names=", ".join(about["stages"]),
-        embryo="was not measured" if embryos is None else f"is {embryos.value:.3f}",
-        embryo_once="unknown" if embryos is None else f"{results.values['one_look.embryo.iou.median'].value:.3f}",
+        **{name: "not measured" if one is None else f"{one.value:.3f}" for name, one in embryo.items()},
         **{key: about[key] for key in ("data", "annotations_sha256", "code", "hardware")},
     )
 
@@ -256,6 +265,14 @@ def _set(about: dict[str, Any]) -> str:
 
 
 ROWS = (("oolemma, IoU", "oolemma.iou", 3), ("pipette, IoU", "pipette.iou", 3), ("needle tip, px at 512", "tip", 2))
+
+
+SETS = {"test": "", "new": "new.", "coarser": "coarser.", "wider": "with_hard_scenes."}
+SCORED = SETS | {f"{name}_two_looks": TWO_LOOKS + prefix for name, prefix in SETS.items()} | {"flips": "flips."}
+
+
+def _rows(results: Results, prefix: str) -> str:
+    return "\n".join(_row(results, label, f"{prefix}{key}", digits) for label, key, digits in ROWS)
 
 
 def _row(results: Results, label: str, key: str, digits: int) -> str:
