@@ -83,7 +83,7 @@ def closeups(
     results = training(log, "segmentation_closeups", profile, about)
     labels, settings = data / LABELS, model.settings.preprocess
     seen = frame_table(model.model, load_frames(labels, settings, "validation", views=training_closeups))
-    add_scores(results, seen, "phantom", "validation.")
+    add_scores(results, seen, "phantom", f"{TWO_LOOKS}validation.")
     results.write(REFERENCES / "segmentation_closeups.json")
 
 

@@ -7,10 +7,13 @@ from icsilib.detection.weights import SHIPPED
 from icsilib.segmentation.segmenter import REFERENCE
 
 
-def segmentation_model(out: Path | str, weights: Path | str = "") -> tuple[segmentation.Segmenter, str]:
-    """A segmenter and where it comes from; `out` is a folder such as `build/quick`, `weights` a file to use instead."""
+def segmentation_model(out: Path | str, weights: Path | str = "", looks: int = 1) -> tuple[segmentation.Segmenter, str]:
+    """A segmenter and where it comes from; `out` is a folder such as `build/quick`, `weights` a file to use instead.
+
+    It looks once, as the paper's does, or with `looks=2` twice, the study's extension.
+    """
     path, origin = _weights(weights, REFERENCE, Path(out) / "segmentation", "weights", "segmentation_training")
-    return segmentation.load(path), origin
+    return segmentation.load(path, looks), origin
 
 
 def detection_model(out: Path | str, weights: Path | str = "") -> tuple[detection.Detector, str]:

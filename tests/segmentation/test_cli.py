@@ -108,7 +108,8 @@ def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):
     assert first[1] == both[1]  # the pipette's outline is the first look's
     written = read_results(tmp_path / "r.json")
     assert {"training", "second_look"} <= set(written.parameters)
-    assert {"inference.ms", "closeup.ms"} <= set(written.values)
+    assert {"inference.ms", "two_looks.closeup.ms", "two_looks.tip.mean"} <= set(written.values)
+    assert "tip.mean" not in written.values  # without a prefix it would be the paper's method
     refused = run("evaluate", trained, "--weights", weights, "--closeups", weights)
     assert refused.exit_code == 1
     assert "was trained on whole frames" in refused.output
