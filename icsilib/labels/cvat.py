@@ -18,6 +18,7 @@ import numpy as np
 from icsilib.data.annotations import AnnotationError
 from icsilib.labels.parsing import parse_xml
 from icsilib.labels.records import (
+    Changed,
     Options,
     Picture,
     Points,
@@ -28,13 +29,15 @@ from icsilib.labels.records import (
     attempt,
     number,
     pixels,
+    points_of,
     text,
 )
-from icsilib.labels.shapes import Mask, ellipse, from_cvat, turned_box
+from icsilib.labels.shapes import SEVERAL_POINTS, Mask, ellipse, from_cvat, turned_box
 
-SHAPES = ("box", "polygon", "points", "ellipse", "polyline", "mask", "cuboid", "skeleton")
+ROOT = ("version", "meta", "image", "track")
 TASKS = ("meta/task", "meta/job", "meta/project")
-MOST_FRAMES = 1_000_000  # a longer video is a fault of the file
+MOST_FRAMES = 100_000  # of all videos of a file, an hour at 25 a second; more are a fault of the file
+TIP = "tip"  # of a skeleton: the point that the study takes for the object
 
 
 def read(path: Path, options: Options) -> Iterator[Record]:
@@ -54,12 +57,16 @@ def read(path: Path, options: Options) -> Iterator[Record]:
         size = pixels(image.get("width")), pixels(image.get("height"))
         about = {"video_id": task.video} if task.element.findtext("mode") == "interpolation" and task.video else {}
         yield Picture(key, f"{place}/{name}" if place else name, *size, about, beside=place)
-        for number_in_image, element in enumerate(_shapes(image), start=1):
-            yield attempt(
-                f"image {index} ({name}) {element.tag} {number_in_image}", _shape, key, element, element, task.who
-            )
-        for element in image.iter("tag"):
-            yield Skipped(f"image {index} ({name}) tag {element.get('label')}", "tag of a whole image")
+        for number_in_image, element in enumerate(image, start=1):
+            where = f"image {index} ({name}) {element.tag} {number_in_image}"
+            if element.tag == "tag":
+                yield Skipped(where, "tag of a whole image")
+            else:
+                yield from _objects(where, key, element, element, task.who)
+    for element in (each for each in root if each.tag not in ROOT):
+        yield Skipped(f"<{element.tag}> {element.get('name')}", "element of an unknown kind", picture=True)
+        for part in element:
+            yield Skipped(f"<{element.tag}> {element.get('name')} {part.tag}", "in an element of an unknown kind")
     if not images or root.find(".//track") is not None:  # an export for images lists a video's frames as images
         yield from _videos(path, root, tasks)
 
@@ -81,11 +88,11 @@ def _tasks(root: ElementTree.Element) -> dict[str, Task]:
     who = next((name for task in TASKS if (name := text(root.findtext(f"{task}/assignee/username")))), None)
     source = text(root.findtext("meta/source"))
     tasks = {"": Task("", whole, "", source or text(whole.findtext("source")) or _name(whole), who)}
+    alike = Counter(_name(each) for each in root.iterfind("meta/project/tasks/task"))
     for each in root.iterfind("meta/project/tasks/task"):
         id, name = text(each.findtext("id")) or "", re.sub(r"[\\/:]", "_", _name(each))
-        alike = sum(_name(other) == _name(each) for other in root.iterfind("meta/project/tasks/task"))
         own = text(each.findtext("assignee/username")) or who
-        folder = name if alike == 1 and name else f"{name}_{id}"
+        folder = name if alike[_name(each)] == 1 and name else f"{name}_{id}"
         tasks[id] = Task(id, each, folder, text(each.findtext("source")) or folder, own)
     return tasks
 
@@ -106,6 +113,9 @@ def _videos(path: Path, root: ElementTree.Element, tasks: dict[str, Task]) -> It
     for track in root.iter("track"):
         id = track.get("task_id") or ""
         by_task[id if id in tasks else ""].append(track)
+    count = sum(len(_all_frames(task.element)) for task in tasks.values())
+    if count > MOST_FRAMES:
+        raise AnnotationError(f"{path}: says that it has {count} frames; correct start_frame and stop_frame")
     described = [id for id, tracks in by_task.items() if tracks or tasks[id].element.find("original_size") is not None]
     for id in described:
         yield from _video(path, tasks[id], by_task[id], f"{tasks[id].folder}/" if id and len(described) > 1 else "")
@@ -114,9 +124,9 @@ def _videos(path: Path, root: ElementTree.Element, tasks: dict[str, Task]) -> It
 def _video(path: Path, task: Task, tracks: list[ElementTree.Element], folder: str) -> Iterator[Record]:
     """Every frame of the task's video as an image, labelled or not, and the tracks' shapes."""
     width, height = (pixels(task.element.findtext(f"original_size/{name}")) for name in ("width", "height"))
-    shapes = [(track, element) for track in tracks for element in _shapes(track)]
+    shapes = [(track, element) for track in tracks for element in track]
     frames = {_frame(element) for _, element in shapes} - {None}
-    for frame in sorted(frames.union(_all_frames(path, task.element)), key=int):  # type: ignore[arg-type]
+    for frame in sorted(frames.union(_all_frames(task.element)), key=int):  # type: ignore[arg-type]
         about = {"video_id": task.video or path.stem, "frame_index": frame}
         name = f"{folder}frame_{frame:06d}.png"
         yield Picture(f"frame {task.id} {frame}", name, width, height, about, beside=folder)
@@ -127,17 +137,15 @@ def _video(path: Path, task: Task, tracks: list[ElementTree.Element], folder: st
         elif _frame(element) is None:
             yield Skipped(where, "frame is not a number")
         else:
-            yield attempt(where, _shape, f"frame {task.id} {_frame(element)}", element, track, task.who)
+            yield from _objects(where, f"frame {task.id} {_frame(element)}", element, track, task.who)
 
 
-def _all_frames(path: Path, task: ElementTree.Element) -> range:
+def _all_frames(task: ElementTree.Element) -> range:
     """Frame numbers of the task, from its first and last frame and its step."""
     first, last = (pixels(task.findtext(name)) or 0 for name in ("start_frame", "stop_frame"))
     step = re.search(r"step\s*=\s*(\d{1,6})", task.findtext("frame_filter") or "")
     if task.find("stop_frame") is None:
         last = first + (pixels(task.findtext("size")) or 0) - 1
-    if last - first > MOST_FRAMES:
-        raise AnnotationError(f"{path}: says that it has {last - first} frames; correct start_frame and stop_frame")
     return range(first, last + 1, max(1, int(step[1])) if step else 1)
 
 
@@ -146,8 +154,24 @@ def _frame(element: ElementTree.Element) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
-def _shapes(parent: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    return (element for element in parent if element.tag in SHAPES)
+def _objects(
+    where: str, picture: str, element: ElementTree.Element, owner: ElementTree.Element, who: str | None
+) -> Iterator[Record]:
+    """The record of one element; of several points each by itself, of a skeleton its tip."""
+    points = [element]
+    if element.tag == "points" and ";" in (written := element.get("points", "")):
+        yield Changed(where, SEVERAL_POINTS)
+        points = [ElementTree.Element("points", element.attrib | {"points": pair}) for pair in written.split(";")]
+    elif element.tag == "skeleton":
+        every = [each for each in element.iterfind("points") if each.get("outside") != "1"]
+        points = [each for each in every if len(every) == 1 or each.get("label") == TIP]
+        if len(points) == 1 and len(every) > 1:
+            yield Changed(where, f"skeleton, of which only the point {TIP!r} is kept")
+        elif len(points) != 1:
+            yield Skipped(where, f"skeleton without a point {TIP!r}", of=picture)
+            return
+    for each in points:
+        yield attempt(where, _shape, picture, each, owner, who)
 
 
 def _shape(
@@ -192,10 +216,5 @@ def _outline(element: ElementTree.Element) -> tuple[str, Points]:
         return "polygon", ellipse(cx, cy, rx, ry, np.deg2rad(degrees))
     if element.tag in ("polygon", "points"):
         pairs = [pair.split(",") for pair in (element.get("points") or "").split(";")]
-        if any(len(pair) != 2 for pair in pairs):
-            raise Unusable("point is not a pair")
-        points = np.array([[number(x, "x"), number(y, "y")] for x, y in pairs])
-        if element.tag == "points" and len(points) > 1:
-            raise Unusable("several points in one shape")
-        return ("point" if element.tag == "points" else "polygon"), points
+        return ("point" if element.tag == "points" else "polygon"), points_of(pairs)
     raise Unusable(f"shape {element.tag!r} is not supported")

@@ -29,6 +29,7 @@ from icsilib.labels.records import (
     mapping,
     number,
     pixels,
+    points_of,
     sequence,
     text,
 )
@@ -50,29 +51,32 @@ def read(path: Path, options: Options) -> Iterator[Record]:
     for index, task in enumerate(tasks, start=1):
         where = f"task {task['id'] if isinstance(task, dict) and text(task.get('id')) else index}"
         work = task.get("annotations", task.get("completions")) if isinstance(task, dict) else None
-        address = _address(task.get("data")) if isinstance(task, dict) else None
-        folder, name = _image_place(address or "")
+        address = (_address(task.get("data")) if isinstance(task, dict) else None) or ""
+        folder, name = _image_place(address)
         if not isinstance(work, list):
             yield Skipped(where, "task without annotations; export as JSON, not JSON-MIN", picture=True)
             continue
-        if not address or not name:
-            yield Skipped(
-                where, "none or several of the task's data are names of images; call one 'image'", picture=True
-            )
-            continue
         people = [each for each in work if isinstance(each, dict)]
-        if not any(_submitted(person) for person in people):
+        if not address or not name:
+            yield Skipped(where, _without_image(task.get("data")), picture=True)
+        elif not any(map(_submitted, people)):
             yield Skipped(f"{where} ({name})", "nobody submitted labels for it", picture=True)
         else:
             names = sorted(name for name in submitted[address] if name)
             about = {"annotators": names} if names else {}
             yield Picture(address, name, *_size(people), about=about, beside=folder, seen=True)
         for _ in range(len(work) - len(people)):
-            yield Skipped(where, "annotation is not an object")
+            yield Skipped(where, "annotation is not an object", of=address)
         for person in people:
             if number := rounds.get(id(person)):
                 yield Changed(f"{where} annotation {person.get('id')}", AGAIN)
             yield from _regions(where, address, person, number)
+
+
+def _without_image(data: Any) -> str:
+    if isinstance(data, dict) and "video" in data:
+        return "task of a video, which is not read; label its frames as images"
+    return "none or several of the task's data are names of images; call one 'image'"
 
 
 def _submissions(tasks: list[Any]) -> dict[str, dict[str | None, list[dict[str, Any]]]]:
@@ -106,7 +110,7 @@ def _date(person: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _submitted(person: Mapping[str, Any]) -> bool:
-    return person.get("was_cancelled") is not True and isinstance(person.get("result", []), list)
+    return person.get("was_cancelled") is not True and isinstance(person.get("result"), list)
 
 
 def _annotator(person: Mapping[str, Any]) -> str | None:
@@ -158,8 +162,8 @@ def _regions(where: str, picture: str, person: Mapping[str, Any], number: int | 
         about["round"] = number
     if person.get("id") is not None and text(person["id"]):
         about["attributes"] = {"annotation_id": text(person["id"])}
-    if not isinstance(person.get("result", []), list):
-        yield Skipped(where, "result is not a list")
+    if not isinstance(person.get("result"), list):
+        yield Skipped(where, "annotation without a list of results", of=picture)
     by_id: dict[str, list[Any]] = {}
     for index, result in enumerate(_results(person)):
         own = text(result.get("id")) if isinstance(result, dict) else None
@@ -175,7 +179,7 @@ def _regions(where: str, picture: str, person: Mapping[str, Any], number: int | 
 
 def _is_no_region(result: Any) -> bool:
     """Whether a result is a choice or the like of the whole image, or a relation: these have no place in it."""
-    if not isinstance(result, dict) or result.get("type") not in ANSWERS:
+    if not isinstance(result, dict) or text(result.get("type")) not in ANSWERS:
         return False
     value = result.get("value")
     return not isinstance(value, dict) or not PLACED & value.keys()
@@ -204,11 +208,7 @@ def _shape(where: str, picture: str, results: list[Any], about: dict[str, Any]) 
 def _outline(value: Mapping[str, Any], sx: float, sy: float) -> tuple[str, Points]:
     """Kind and points, in px, of a region; `sx` and `sy` are px per per cent."""
     if "points" in value:
-        pairs = [sequence(pair, "point") for pair in sequence(value["points"], "points")]
-        if any(len(pair) != 2 for pair in pairs):
-            raise Unusable("point is not a pair")
-        points = np.array([[number(x, "x") * sx, number(y, "y") * sy] for x, y in pairs]).reshape(-1, 2)
-        return "polygon", points
+        return "polygon", points_of(value["points"]) * (sx, sy)
     if "x" not in value or "y" not in value:
         raise Unusable("not a shape")
     x, y = number(value["x"], "x") * sx, number(value["y"], "y") * sy

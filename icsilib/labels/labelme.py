@@ -4,6 +4,7 @@ The embedded copy of the image (`imageData`) is ignored: the image lies beside t
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -22,12 +23,11 @@ from icsilib.labels.records import (
     Unusable,
     attempt,
     mapping,
-    number,
     pixels,
-    sequence,
+    points_of,
     text,
 )
-from icsilib.labels.shapes import ellipse
+from icsilib.labels.shapes import SEVERAL_POINTS, ellipse, from_labelme
 
 
 def read(path: Path, options: Options) -> Iterator[Record]:
@@ -49,10 +49,14 @@ def read(path: Path, options: Options) -> Iterator[Record]:
         yield Picture(key, name, *size, beside=folder, seen=True)
         shapes = content["shapes"]
         if not isinstance(shapes, list):
-            yield Skipped(file.name, "'shapes' is not a list")
+            yield Skipped(file.name, "'shapes' is not a list", of=key)
             continue
         for index, shape in enumerate(shapes, start=1):
-            yield attempt(f"{file.name} shape {index}", _shape, key, shape)
+            where, parts = f"{file.name} shape {index}", _parts(shape)
+            if len(parts) > 1:
+                yield Changed(where, SEVERAL_POINTS)
+            for part in parts:
+                yield attempt(where, _shape, key, part)
 
 
 def _image_beside(file: Path) -> str | None:
@@ -63,31 +67,35 @@ def _image_beside(file: Path) -> str | None:
     return images[0] if len(images) == 1 else None
 
 
+def _parts(shape: Any) -> list[Any]:
+    """A shape of several points as several shapes of one point; another as it is."""
+    if not isinstance(shape, dict) or shape.get("shape_type") != "points" or not isinstance(shape.get("points"), list):
+        return [shape]
+    return [shape | {"shape_type": "point", "points": [point]} for point in shape["points"]] or [shape]
+
+
 def _shape(where: str, picture: str, value: Any) -> Shape:
     shape = mapping(value, "shape")
     kind = text(shape.get("shape_type")) or "polygon"  # files before LabelMe 4 hold polygons only
-    points = np.array([_point(point) for point in sequence(shape.get("points"), "points")]).reshape(-1, 2)
+    points = points_of(shape.get("points"))
     label = text(shape.get("label"))
     group = text(shape.get("group_id"))
     about = {"attributes": {"group_id": group}} if group else {}
-    if kind == "polygon":
+    if kind == "polygon" or (kind == "rotation" and len(points) == 4):  # X-AnyLabeling's turned boxes
         return Shape(where, picture, "polygon", points, label, about)
     if kind == "rectangle" and len(points) in (2, 4):
         corners = np.array([points.min(axis=0), points.max(axis=0)])
         return Shape(where, picture, "box", corners, label, about)
+    if kind == "mask" and len(points) == 2:  # the first and the last of its pixels
+        place = np.array([points[0], points[1] - points[0] + 1])
+        patch = partial(from_labelme, shape.get("mask"), *place[1].astype(int).tolist())
+        return Shape(where, picture, "mask", place, label, about, patch=patch)
     if kind == "circle" and len(points) == 2:
         radius = float(np.hypot(*(points[1] - points[0])))
         circle = ellipse(float(points[0, 0]), float(points[0, 1]), radius, radius)
         return Shape(where, picture, "polygon", circle, label, about)
     if kind == "point" and len(points) == 1:
         return Shape(where, picture, "point", points, label, about)
-    if kind in ("rectangle", "circle", "point"):
+    if kind in ("rectangle", "rotation", "mask", "circle", "point"):
         raise Unusable(f"{kind} of {len(points)} points")
     raise Unusable(f"shape {kind!r} is not supported")
-
-
-def _point(value: Any) -> tuple[float, float]:
-    pair = sequence(value, "point")
-    if len(pair) != 2:
-        raise Unusable("point is not a pair")
-    return number(pair[0], "x"), number(pair[1], "y")

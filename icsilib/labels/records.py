@@ -167,6 +167,14 @@ def sequence(value: Any, name: str) -> Sequence[Any]:
     return value
 
 
+def points_of(values: Any) -> Points:
+    """A JSON array of pairs of numbers as points (N, 2)."""
+    pairs = [sequence(pair, "point") for pair in sequence(values, "points")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise Unusable("point is not a pair")
+    return np.array([[number(x, "x"), number(y, "y")] for x, y in pairs], dtype=float).reshape(-1, 2)
+
+
 def text(value: Any) -> str | None:
     """`value` as text without surrounding space, or None where there is none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):

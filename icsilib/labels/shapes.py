@@ -3,19 +3,23 @@
 Packed masks say how large they are before they say what is in them, and both are checked before anything is filled.
 """
 
+import base64
+import io
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from icsilib.data.annotations import clip_to_box, polygon_area
-from icsilib.labels.records import Points, Unusable, number, sequence
+from icsilib.labels.records import Points, Unusable, number, sequence, text
 
 CURVE_VERTICES = 128  # of the polygon that stands for a circle or ellipse: its area is 0.04 % smaller
 Mask = NDArray[np.bool_]  # (H, W)
 MOST_PIXELS = 100_000_000  # of one mask; more is a fault of the file
+SEVERAL_POINTS = "several points in one shape; each is kept by itself"
 _CHANNELS = 4  # Label Studio packs red, green, blue and alpha of a canvas; alpha is the mask
 
 
@@ -55,6 +59,17 @@ def from_label_studio(rle: Any, width: int, height: int) -> Mask:
         filled[at // _CHANNELS : end // _CHANNELS] = words if repeats else words[last - at % _CHANNELS :: _CHANNELS]
         at = end
     return filled.reshape(height, width)
+
+
+def from_labelme(packed: Any, width: int, height: int) -> Mask:
+    """The mask (`height`, `width`) of a PNG image as text (base64)."""
+    try:
+        with PIL.Image.open(io.BytesIO(base64.b64decode(text(packed) or "", validate=True)), formats=["PNG"]) as image:
+            if image.size == (width, height):
+                return np.asarray(image.convert("L")) > 0
+    except Exception:  # Pillow raises all kinds
+        raise Unusable("mask is no PNG image") from None
+    raise Unusable("mask is of another size than its box")
 
 
 def extent_of_runs(runs: Sequence[int], height: int) -> tuple[list[float], float]:
