@@ -37,7 +37,6 @@ from icsilib.labels.shapes import SEVERAL_POINTS, Mask, ellipse, from_cvat, turn
 ROOT = ("version", "meta", "image", "track")
 TASKS = ("meta/task", "meta/job", "meta/project")
 MOST_FRAMES = 100_000  # of all videos of a file, an hour at 25 a second; more are a fault of the file
-TIP = "tip"  # of a skeleton: the point that the study takes for the object
 
 
 def read(path: Path, options: Options) -> Iterator[Record]:
@@ -62,13 +61,13 @@ def read(path: Path, options: Options) -> Iterator[Record]:
             if element.tag == "tag":
                 yield Skipped(where, "tag of a whole image")
             else:
-                yield from _objects(where, key, element, element, task.who)
+                yield from _objects(where, key, element, element, task.who, options)
     for element in (each for each in root if each.tag not in ROOT):
         yield Skipped(f"<{element.tag}> {element.get('name')}", "element of an unknown kind", picture=True)
         for part in element:
             yield Skipped(f"<{element.tag}> {element.get('name')} {part.tag}", "in an element of an unknown kind")
     if not images or root.find(".//track") is not None:  # an export for images lists a video's frames as images
-        yield from _videos(path, root, tasks)
+        yield from _videos(path, root, tasks, options)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _shared(images: list[ElementTree.Element]) -> set[str]:
     return {name for name, count in Counter(name for name, _ in found).items() if count > 1}
 
 
-def _videos(path: Path, root: ElementTree.Element, tasks: dict[str, Task]) -> Iterator[Record]:
+def _videos(path: Path, root: ElementTree.Element, tasks: dict[str, Task], options: Options) -> Iterator[Record]:
     """The frames and tracks of every task; those of a task that is not described belong to the file as a whole."""
     by_task: dict[str, list[ElementTree.Element]] = {id: [] for id in tasks}
     for track in root.iter("track"):
@@ -118,10 +117,13 @@ def _videos(path: Path, root: ElementTree.Element, tasks: dict[str, Task]) -> It
         raise AnnotationError(f"{path}: says that it has {count} frames; correct start_frame and stop_frame")
     described = [id for id, tracks in by_task.items() if tracks or tasks[id].element.find("original_size") is not None]
     for id in described:
-        yield from _video(path, tasks[id], by_task[id], f"{tasks[id].folder}/" if id and len(described) > 1 else "")
+        folder = f"{tasks[id].folder}/" if id and len(described) > 1 else ""
+        yield from _video(path, tasks[id], by_task[id], folder, options)
 
 
-def _video(path: Path, task: Task, tracks: list[ElementTree.Element], folder: str) -> Iterator[Record]:
+def _video(
+    path: Path, task: Task, tracks: list[ElementTree.Element], folder: str, options: Options
+) -> Iterator[Record]:
     """Every frame of the task's video as an image, labelled or not, and the tracks' shapes."""
     width, height = (pixels(task.element.findtext(f"original_size/{name}")) for name in ("width", "height"))
     shapes = [(track, element) for track in tracks for element in track]
@@ -137,7 +139,7 @@ def _video(path: Path, task: Task, tracks: list[ElementTree.Element], folder: st
         elif _frame(element) is None:
             yield Skipped(where, "frame is not a number")
         else:
-            yield from _objects(where, f"frame {task.id} {_frame(element)}", element, track, task.who)
+            yield from _objects(where, f"frame {task.id} {_frame(element)}", element, track, task.who, options)
 
 
 def _all_frames(task: ElementTree.Element) -> range:
@@ -155,20 +157,25 @@ def _frame(element: ElementTree.Element) -> int | None:
 
 
 def _objects(
-    where: str, picture: str, element: ElementTree.Element, owner: ElementTree.Element, who: str | None
+    where: str,
+    picture: str,
+    element: ElementTree.Element,
+    owner: ElementTree.Element,
+    who: str | None,
+    options: Options,
 ) -> Iterator[Record]:
-    """The record of one element; of several points each by itself, of a skeleton its tip."""
+    """The record of one element; of several points each by itself, of a skeleton the point that stands for it."""
     points = [element]
     if element.tag == "points" and ";" in (written := element.get("points", "")):
         yield Changed(where, SEVERAL_POINTS)
         points = [ElementTree.Element("points", element.attrib | {"points": pair}) for pair in written.split(";")]
     elif element.tag == "skeleton":
         every = [each for each in element.iterfind("points") if each.get("outside") != "1"]
-        points = [each for each in every if len(every) == 1 or each.get("label") == TIP]
+        points = [each for each in every if len(every) == 1 or each.get("label") == options.keypoint]
         if len(points) == 1 and len(every) > 1:
-            yield Changed(where, f"skeleton, of which only the point {TIP!r} is kept")
+            yield Changed(where, f"skeleton, of which only the point {options.keypoint!r} is kept")
         elif len(points) != 1:
-            yield Skipped(where, f"skeleton without a point {TIP!r}", of=picture)
+            yield Skipped(where, f"skeleton without a point {options.keypoint!r}", of=picture)
             return
     for each in points:
         yield attempt(where, _shape, picture, each, owner, who)

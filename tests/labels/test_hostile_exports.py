@@ -1,14 +1,16 @@
 """Exports that are damaged, cut short or made to harm: refused in one line, or skipped and counted, never lost."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import exports
 import numpy as np
 import pytest
 
-from icsilib.data.annotations import AnnotationError, Dataset, Image, polygon_annotation, write_coco
+from icsilib.data.annotations import AnnotationError, Dataset, Image, mask_of, polygon_annotation, write_coco
 from icsilib.data.structures import OOLEMMA
 from icsilib.labels import read_annotations
 from icsilib.labels.write_via import write_via_csv
@@ -194,3 +196,91 @@ def test_a_via_image_whose_regions_are_not_there_lost_them(tmp_path: Path) -> No
     _, report = read_annotations(path)
     assert report.skipped == {"image without a list of regions": 1}
     assert any("lost all" in line for line in report.lines())
+
+
+def cvat(folder: Path, content: str, meta: str = "") -> Path:
+    """A CVAT file of one image with this content."""
+    image = f'<image id="0" name="a.png" width="100" height="80">{content}</image>'
+    (folder / "annotations.xml").write_text(f"<annotations>{meta}{image if content else ''}</annotations>")
+    return folder / "annotations.xml"
+
+
+SKELETON = """<skeleton label="needle"><points label="{name}" outside="0" occluded="0" points="50.50,40.50"/>
+<points label="base" outside="0" occluded="1" points="90.00,20.00"/></skeleton>"""
+
+
+def test_cvats_skeletons_and_groups_of_points_are_read_point_by_point(tmp_path: Path) -> None:
+    three = '<points label="sperm" points="10,10;20,20;30,30"/>'
+    dataset, report = read_annotations(cvat(tmp_path, SKELETON.format(name="tip") + three))
+    assert [each.keypoints for each in dataset.annotations] == [
+        [x, y, 2] for x, y in ((50.5, 40.5), *[(v, v) for v in (10, 20, 30)])
+    ]
+    assert report.changed.total() == 2
+    other = cvat(tmp_path, SKELETON.format(name="end"))
+    assert skips(other) == (0, {"skeleton without a point 'tip'": 1})
+    assert skips(other, keypoint="end") == (1, {})
+
+
+def test_cvats_unknown_elements_are_counted_with_what_they_hold(tmp_path: Path) -> None:
+    box = '<box label="sperm" xtl="10" ytl="20" xbr="30" ybr="60"/>'
+    kept, skipped = skips(
+        cvat(tmp_path, box + box.replace("box", "bax") + '<polyline label="needle" points="1,1;2,2"/>')
+    )
+    assert (kept, skipped) == (1, {"shape 'bax' is not supported": 1, "shape 'polyline' is not supported": 1})
+    _, report = read_annotations(cvat(tmp_path, box, f'<imagx name="b.png">{box}{box}</imagx>'))
+    assert (report.kept, report.skipped.total(), report.skipped_images.total()) == (1, 2, 1)
+    track = f'<track id="0" label="sperm">{box.replace("box", "bax frame=" + chr(34) + "0" + chr(34))}</track>'
+    assert skips(cvat(tmp_path, "", track), size=(100, 80)) == (0, {"shape 'bax' is not supported": 1})
+
+
+@pytest.mark.parametrize("tasks", [1, 20])
+def test_videos_longer_than_an_hour_are_refused(tasks: int, tmp_path: Path) -> None:
+    one = "<task><id>{}</id><start_frame>0</start_frame><stop_frame>{}</stop_frame></task>"
+    each = "".join(one.format(number, 150_000 // tasks) for number in range(tasks))
+    refused(cvat(tmp_path, "", f"<meta><project><tasks>{each}</tasks></project></meta>"), "correct start_frame")
+
+
+def labelme(folder: Path, *shapes: dict[str, Any]) -> Path:
+    content = exports.labelme("a.png") | {"shapes": [{"label": "oolemma"} | shape for shape in shapes]}
+    (folder / "a.json").write_text(json.dumps(content))
+    return folder / "a.json"
+
+
+def png(mask: Any) -> str:
+    return base64.b64encode(cv2.imencode(".png", np.array(mask, np.uint8) * 255)[1].tobytes()).decode()
+
+
+def test_labelmes_mask_lies_where_its_box_says(tmp_path: Path) -> None:
+    packed = png([[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
+    place = {"shape_type": "mask", "points": [[10, 20], [13, 22]]}
+    dataset, _ = read_annotations(labelme(tmp_path, place | {"mask": packed}))
+    assert np.argwhere(mask_of(dataset.annotations[0], 80, 100)).tolist() == [[20, 11], [20, 12], [22, 13]]
+    wrong = [packed[:-30], "?", None, png(np.ones((3, 5))), png(np.ones((2000, 2000)))]
+    kept, skipped = skips(labelme(tmp_path, *(place | {"mask": each} for each in wrong)))
+    assert (kept, skipped) == (0, {"mask is no PNG image": 3, "mask is of another size than its box": 2})
+    huge = place | {"points": [[0, 0], [1e8, 1e8]], "mask": packed}
+    assert skips(labelme(tmp_path, huge)) == (0, {"mask is larger than its image": 1})
+
+
+def test_labelmes_turned_boxes_and_groups_of_points_are_read(tmp_path: Path) -> None:
+    turned = {"shape_type": "rotation", "points": [[20, 10], [30, 20], [20, 30], [10, 20]]}
+    points = {"shape_type": "points", "points": [[10, 10], [50, 50]]}
+    dataset, report = read_annotations(labelme(tmp_path, turned, points, {"shape_type": "line", "points": [[1, 1]]}))
+    assert [each.bbox for each in dataset.annotations] == [[10, 10, 20, 20], [10, 10, 0, 0], [50, 50, 0, 0]]
+    assert (report.changed.total(), dict(report.skipped)) == (1, {"shape 'line' is not supported": 1})
+
+
+def test_label_studios_work_without_results_or_image_is_counted(tmp_path: Path) -> None:
+    tasks = exports.label_studio()
+    work = tasks[0]["annotations"][0]
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([tasks[0] | {"annotations": [work | {"resulx": work["result"], "result": None}]}]))
+    dataset, report = read_annotations(path)
+    assert (dataset.images, report.skipped) == ([], {"annotation without a list of results": 1})
+    path.write_text(json.dumps([tasks[0] | {"data": {"video": "/data/upload/1/op.mp4"}}]))
+    dataset, report = read_annotations(path)
+    assert report.skipped_images == {"task of a video, which is not read; label its frames as images": 1}
+    assert report.skipped.total() == 3
+    work["result"][0]["type"] = ["rectanglelabels"]
+    path.write_text(json.dumps(tasks))
+    assert read_annotations(path)[1].kept == 3
