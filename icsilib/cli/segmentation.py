@@ -1,6 +1,7 @@
 """`icsi segment`: train paper A's model, evaluate it, segment images and videos, time it."""
 
 import os
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+    from rich.progress import Progress
 
     from icsilib.data.annotations import Dataset
     from icsilib.data.preprocess import Preprocess
@@ -29,6 +31,8 @@ Weights = Annotated[Path | None, typer.Option(help="File that training wrote; th
 Part = Annotated[str, typer.Option(help="Part of the split: train, validation, test; or all, which needs no split.")]
 Closeups = Annotated[Path | None, typer.Option(help="Weights of the profile closeup, for a second look.")]
 Once = Annotated[bool, typer.Option("--once", help="Without the shipped model's second look.")]
+_IMAGE: "tuple[Fraction, int | None]" = Fraction(1), 1  # frames/s and frames of what is no video
+
 Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
 
 
@@ -127,7 +131,10 @@ def _write_scores(
 @segment.command("predict")
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Images or videos.")],
-    out: Annotated[Path, typer.Option(help="Folder for predictions.json, pictures/ and, of videos, frames/.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for predictions.json, frames.csv, pictures/ and, of videos, videos/ and frames/."),
+    ],
     weights: Weights = None,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th frame of a video.")] = 3,
     confidence: Annotated[float, typer.Option(help="Leave out tips of lower confidence, 0 to 1.")] = 0.3,
@@ -136,15 +143,21 @@ def predict(
     closeups: Closeups = None,
     once: Once = False,
     deinterlace: Annotated[bool, typer.Option("--deinterlace", help="Take the comb out of interlaced videos.")] = False,
+    um_per_px: Annotated[
+        float | None, typer.Option(min=0.001, help="Scale of the files, for lengths in µm, too.")
+    ] = None,
 ) -> None:
-    """Segment images and videos: outlines and tips as COCO JSON, pictures in the colours of Figure 2.
+    """Segment images and videos: COCO JSON, a table, pictures and videos in the colours of Figure 2.
 
     Stopped at any moment, the same command goes on: until the end, predictions.jsonl holds what is done.
     """
+    import pandas as pd
+
     from icsilib.data.annotations import AnnotationError, Dataset, write_coco
     from icsilib.data.structures import ICSI_CATEGORIES
-    from icsilib.data.video import DamagedVideoError, VideoError
-    from icsilib.files import remove_partials
+    from icsilib.data.video import DamagedVideoError, VideoError, is_video, stated_timing, write_mp4
+    from icsilib.files import remove_partials, write_text_atomic
+    from icsilib.segmentation.frame_rows import frame_rows
     from icsilib.segmentation.records import Journal, read_source
     from icsilib.segmentation.second_look import with_flips
 
@@ -156,23 +169,67 @@ def predict(
     _check_free(files, shorts, out)
     segmenter = _segmenter(weights, closeups, once)
     segmenter = with_flips(segmenter) if flips else _with_engine(segmenter, engine)
-    for folder in (out / "pictures", out / "frames"):
+    for folder in (out / "pictures", out / "frames", out / "videos"):
         remove_partials(folder)
     how = {"every": every, "confidence": confidence, "engine": engine, "flips": flips, "deinterlace": deinterlace}
+    how["um_per_px"] = um_per_px
     journal = Journal(out / "predictions.jsonl", how | _identity(files, shorts, weights, closeups, once))
-    faults = 0
-    for path, short in zip(files, shorts, strict=True):
-        try:
-            for frame in read_source(path, every, deinterlace=deinterlace, note=partial(typer.echo, err=True)):
-                _predict_frame(segmenter, frame, path, short, out, confidence, dataset, journal)
-        except (AnnotationError, VideoError) as error:
-            faults += 1
-            typer.echo(f"{'Warning' if isinstance(error, DamagedVideoError) else 'Skipped'}: {error}", err=True)
+    faults, rates = 0, dict[str, float]()
+    with _progress() as bar:
+        tell = partial(bar.console.print, markup=False, highlight=False, soft_wrap=True)
+        for path, short in zip(files, shorts, strict=True):
+            first, timing = len(dataset.images), _IMAGE
+            try:
+                if is_video(path):
+                    timing = stated_timing(path)
+                frames = read_source(path, every, deinterlace=deinterlace, note=tell)
+                for frame in bar.track(frames, timing[1] and -(-timing[1] // every), description=short.name):
+                    _predict_frame(segmenter, frame, path, short, out, confidence, um_per_px, dataset, journal)
+            except (AnnotationError, VideoError) as error:
+                faults += 1
+                tell(f"{'Warning' if isinstance(error, DamagedVideoError) else 'Skipped'}: {error}")
+            if is_video(path) and len(dataset.images) > first:
+                rates[short.as_posix()] = float(timing[0])
+                pictures = (out / _picture(short, image.frame_index) for image in dataset.images[first:])
+                write_mp4(map(_even, pictures), _labelled(out, short), timing[0] / every)
+    write_text_atomic(out / "frames.csv", pd.DataFrame(frame_rows(dataset, rates)).to_csv(index=False))
     write_coco(dataset, out / "predictions.json")
     journal.close()
     typer.echo(f"{out / 'predictions.json'}: {len(dataset.images)} frames, {len(dataset.annotations)} objects")
     if faults:
         fail(f"{faults} of {len(files)} files could not be read whole; what could be read was segmented")
+
+
+def _progress() -> "Progress":
+    """Frames done and frames/s of the file at hand, on standard error."""
+    from rich.console import Console
+    from rich.progress import (
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TaskProgressColumn(show_speed=True))
+    return Progress(SpinnerColumn(), *columns, TimeElapsedColumn(), console=Console(stderr=True))
+
+
+def _labelled(out: Path, short: Path) -> Path:
+    """The labelled video's place; its format is MP4 whatever the source's."""
+    return out / "videos" / (short if short.suffix == ".mp4" else Path(f"{short}.mp4"))
+
+
+def _even(picture: Path) -> "NDArray[np.uint8]":
+    """A picture's pixels (H, W, 3) with even sides, as H.264 wants them: the last row or column stands twice."""
+    import numpy as np
+
+    from icsilib.data.images import read_rgb
+
+    pixels = read_rgb(picture)
+    odd = [(0, side % 2) for side in pixels.shape[:2]]
+    return np.pad(pixels, (*odd, (0, 0)), mode="edge")
 
 
 def _identity(
@@ -201,9 +258,8 @@ def _check_free(files: list[Path], shorts: list[Path], out: Path) -> None:
     sources = {path.resolve() for path in files}
     again = any((out / name).exists() for name in ("predictions.json", "predictions.jsonl"))
     for short in shorts:
-        for target in (
-            (out / "pictures" / short, out / "frames" / short) if is_video(short) else (out / _picture(short),)
-        ):
+        folders = (out / "pictures" / short, out / "frames" / short, _labelled(out, short))
+        for target in folders if is_video(short) else (out / _picture(short),):
             if target.resolve() in sources or (target.exists() and not again):
                 fail(f"{target}: would be replaced by what the model sees; choose another folder for --out")
 
@@ -224,6 +280,7 @@ def _predict_frame(
     short: Path,
     out: Path,
     confidence: float,
+    um_per_px: float | None,
     dataset: "Dataset",
     journal: "Journal",
 ) -> None:
@@ -241,7 +298,8 @@ def _predict_frame(
         if index is not None:  # a frame is no file yet, by which others could read it
             name, video = ("frames" / short / picture.name).as_posix(), short.as_posix()
             write_png(out / name, pixels)
-        about = {"video_id": video, "frame_index": index, "picture": picture.as_posix()}
+        about = {"video_id": video, "frame_index": index, "picture": picture.as_posix(), "um_per_px": um_per_px}
+        about["tip_confidence"] = round(prediction.confidence, 4)
         record = Image(id=1, file_name=name, width=pixels.shape[1], height=pixels.shape[0]).model_copy(update=about)
         known = record, annotations_of(prediction, 1, 1, confidence)
         tip = prediction.tip if prediction.confidence >= confidence else None

@@ -82,12 +82,19 @@ def read_frames(
             raise DamagedVideoError(path, index + 1, cause)
 
 
+def stated_timing(path: Path | str) -> tuple[Fraction, int | None]:
+    """Mean frames/s and number of frames that a video's header states: 25 where it states no rate, None no number."""
+    with _open(Path(path)) as container:
+        stream = container.streams.video[0]
+        return Fraction(stream.average_rate or 25), stream.frames or None
+
+
 def frame_name(video: Path, index: int) -> str:
     """What a video's frame is called as a file; tools leave out folders, so that the name alone must tell the video."""
     return f"{video.stem}_{index:06d}.png"
 
 
-def write_mp4(frames: Iterable[FrameImage], path: Path | str, fps: int = 15, crf: int = 18) -> int:
+def write_mp4(frames: Iterable[FrameImage], path: Path | str, fps: int | Fraction = 15, crf: int = 18) -> int:
     """Write grey or RGB frames of 8 bits and even, equal size as H.264; returns how many. The write is atomic.
 
     `crf` is x264's constant rate factor: 0 keeps everything, 18 loses little to the eye, 51 is the worst.

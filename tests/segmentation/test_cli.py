@@ -5,8 +5,10 @@ import subprocess
 import sys
 import time
 
+import av
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -14,7 +16,7 @@ from icsilib.cli import app
 from icsilib.data.annotations import Image, read_coco
 from icsilib.data.preprocess import Preprocess
 from icsilib.data.structures import NEEDLE
-from icsilib.data.video import write_mp4
+from icsilib.data.video import read_frames, stated_timing, write_mp4
 from icsilib.segmentation import settings
 from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.records import Journal
@@ -134,6 +136,30 @@ def test_images_and_videos_are_segmented_and_what_is_neither_is_counted(trained,
     assert [image.frame_index for image in predicted.images] == [None, 0, 3, 6]
     assert predicted.images[3].model_dump()["picture"] == "pictures/v.mp4/v_000006.png"
     assert all((tmp_path / "out" / image.model_dump()["picture"]).exists() for image in predicted.images)
+    table = pd.read_csv(tmp_path / "out" / "frames.csv")
+    assert table["file"].tolist() == ["../a.png", *["v.mp4"] * 3]
+    assert table["seconds"].tolist()[1:] == [0.0, 0.2, 0.4]  # of 15 frames/s
+    assert table["tip_confidence"].between(0, 1).all()
+    labelled = [frame for _, frame in read_frames(tmp_path / "out" / "videos" / "v.mp4", grey=False)]
+    assert [frame.shape for frame in labelled] == [(32, 32, 3)] * 3
+    assert stated_timing(tmp_path / "out" / "videos" / "v.mp4") == (5, 3)
+
+
+def test_a_labelled_video_of_odd_sides_and_lengths_in_micrometres(trained, tmp_path):
+    with av.open(str(tmp_path / "v.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 33, 35, "gray"
+        for level in (60, 90):
+            frame = av.VideoFrame.from_ndarray(np.full((35, 33), level, np.uint8), format="gray")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    words = ("--every", 1, "--confidence", 0, "--um-per-px", 0.5, "--weights", trained / "run" / "weights.safetensors")
+    result = run("predict", tmp_path / "v.mkv", "--out", tmp_path / "out", *words)
+    assert result.exit_code == 0, result.output
+    labelled = [frame for _, frame in read_frames(tmp_path / "out" / "videos" / "v.mkv.mp4", grey=False)]
+    assert [frame.shape for frame in labelled] == [(36, 34, 3)] * 2
+    table = pd.read_csv(tmp_path / "out" / "frames.csv")
+    np.testing.assert_allclose(table["tip_x_um"], table["tip_x_px"] / 2, atol=0.01)
 
 
 def test_predictions_name_what_was_seen_not_its_picture(trained, tmp_path):
@@ -196,7 +222,7 @@ def test_a_killed_prediction_goes_on_and_ends_as_one_that_was_not(trained, tmp_p
         result = run(*words[1:], tmp_path / folder)
         assert result.exit_code == 0, result.output
     killed, whole = (outputs(tmp_path / folder) for folder in ("killed", "whole"))
-    assert len(whole) == 1 + 1 + 300 + 300  # labels, and the pictures and frames of an image and a video
+    assert len(whole) == 3 + 1 + 300 + 300  # labels, table, labelled video; pictures and frames
     assert killed == whole
 
 
