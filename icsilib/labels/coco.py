@@ -27,6 +27,7 @@ from icsilib.labels.records import (
     mapping,
     number,
     pixels,
+    points_of,
     sequence,
     text,
 )
@@ -40,6 +41,7 @@ def read(path: Path, options: Options) -> Iterator[Record]:
     """Records of one JSON file."""
     content = parse_json(path)
     lists = [content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations")]
+    lists = [list(each.values()) if isinstance(each, dict) else each for each in lists]  # as LIVECell: by their ids
     if not all(isinstance(each, list) for each in lists):
         raise AnnotationError(f"{path}: has no lists 'images' and 'annotations'; export as COCO JSON")
     images, annotations = lists
@@ -135,6 +137,9 @@ def _box(value: Any, attributes: Any) -> Points:
 
 def _point(record: Mapping[str, Any], wanted: bool) -> tuple[float, float, int] | None:
     """The keypoint of a record that stands for it: of one with an outline, too, only where it is `wanted` and there."""
+    match record.get("segmentation"):
+        case [[int() | float() as x, int() | float() as y]] if wanted:  # as RectLabel writes it
+            return number(x, "x"), number(y, "y"), 2
     if not record.get("keypoints") or (_outlined(record) and not wanted):
         return None
     point = _keypoint(record["keypoints"])
@@ -146,11 +151,16 @@ def _outlined(record: Mapping[str, Any]) -> bool:
 
 
 def _rings(segmentation: Any) -> list[Points]:
-    """Polygons of a segmentation; VIA leaves out the outer list of a single one."""
+    """Polygons of a segmentation; VIA leaves out the outer list of a single one, others write points as lists."""
     parts = sequence(segmentation, "segmentation")
+    if all(isinstance(part, list) and len(part) == 2 for part in parts):
+        return [points_of(parts)]
     flat = [parts] if not isinstance(parts[0], list) else parts
     rings = []
     for part in flat:
+        if isinstance(part, list) and part and isinstance(part[0], list):
+            rings.append(points_of(part))
+            continue
         values = [number(each, "segmentation") for each in sequence(part, "segmentation")]
         if len(values) % 2 or (len(values) < 6 and len(flat) == 1):
             raise Unusable("polygon of fewer than three points, or of an odd count of numbers")

@@ -11,6 +11,8 @@ of 0, or a fraction of a pixel as CVAT writes it, are read so; others of theirs 
 pixel larger at the left and the top.
 """
 
+import itertools
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
@@ -23,18 +25,22 @@ from icsilib.labels.records import (
     Changed,
     Options,
     Picture,
+    Points,
     Record,
     Shape,
     Skipped,
+    Unusable,
     attempt,
     number,
     pixels,
+    points_of,
     text,
 )
-from icsilib.labels.shapes import turned_box
+from icsilib.labels.shapes import rotated_box, turned_box
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _FRACTION = re.compile(r"\d+\.\d*[1-9]\d*")
+ABOUT = ("source", "owner", "size")  # elements of an image that hold others and are no objects
 FLAGS = ("pose", "truncated", "difficult", "occluded")
 
 
@@ -46,15 +52,16 @@ def read(path: Path, options: Options) -> Iterator[Record]:
         yield Changed(path.name, f"read as counted from 0, since {reason}; VOC counts pixels from 1")
     first = 0 if reason else 1
     for file, root in roots.items():
-        if root.tag != "annotation":
+        key, known = str(file), root.tag == "annotation"
+        if known:
+            size = (pixels(root.findtext("size/width")), pixels(root.findtext("size/height")))
+            folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
+            yield Picture(key, image_name(root, file.stem), *size, beside=folder, seen=True)
+        else:
             yield Skipped(file.name, f"root element is {root.tag!r}, not 'annotation'", picture=True)
-            continue
-        key = str(file)
-        size = (pixels(root.findtext("size/width")), pixels(root.findtext("size/height")))
-        folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
-        yield Picture(key, image_name(root, file.stem), *size, beside=folder, seen=True)
-        for index, element in enumerate(root.iter("object"), start=1):
-            yield attempt(f"{file.name} object {index}", _shape, key, element, first)
+        objects = (each for each in root if len(each) and each.tag not in ABOUT)
+        for index, element in enumerate(objects, start=1):
+            yield attempt(f"{file.name} {element.tag} {index}", _shape, key, element, first)
 
 
 def image_name(root: ElementTree.Element, stem: str) -> str:
@@ -79,6 +86,24 @@ def _counts_from_zero(root: ElementTree.Element) -> str:
 
 
 def _shape(where: str, picture: str, element: ElementTree.Element, first: int) -> Shape:
+    if element.tag != "object":
+        raise Unusable(f"element {element.tag!r} is not 'object'")
+    flags = {name: value for name in FLAGS if (value := text(element.findtext(name)))}
+    about = {"attributes": flags} if flags else {}
+    kind, corners = _outline(element, first)
+    return Shape(where, picture, kind, corners, text(element.findtext("name")), about)
+
+
+def _outline(element: ElementTree.Element, first: int) -> tuple[Literal["box", "polygon"], Points]:
+    """Polygon or turned box, where the object has one (theirs are continuous coordinates), else its upright box."""
+    if (polygon := element.find("polygon")) is not None:  # x1, y1, x2, y2, … as Roboflow writes them
+        values = [[each.text for each in polygon if each.tag.startswith(axis)] for axis in "xy"]
+        return "polygon", points_of([list(pair) for pair in itertools.zip_longest(*values)])
+    if element.find("robndbox") is not None:  # of roLabelImg
+        x, y, width, height, turn = (
+            number(element.findtext(f"robndbox/{name}"), name) for name in ("cx", "cy", "w", "h", "angle")
+        )
+        return "polygon", rotated_box(x - width / 2, y - height / 2, width, height, math.degrees(turn), (x, y))
     xmin, ymin, xmax, ymax = (number(element.findtext(f"bndbox/{name}"), name) for name in CORNERS)
     if xmax < xmin - first:  # drawn from right to left; counted from 1, a box of less than a pixel may have xmax < xmin
         xmin, xmax = xmax, xmin
@@ -86,10 +111,7 @@ def _shape(where: str, picture: str, element: ElementTree.Element, first: int) -
         ymin, ymax = ymax, ymin
     degrees = number(_attribute(element, "rotation") or 0, "rotation")  # CVAT writes the box as it was before
     corners = turned_box(xmin - first, ymin - first, xmax - xmin + first, ymax - ymin + first, degrees)
-    flags = {name: value for name in FLAGS if (value := text(element.findtext(name)))}
-    about = {"attributes": flags} if flags else {}
-    kind: Literal["box", "polygon"] = "box" if len(corners) == 2 else "polygon"
-    return Shape(where, picture, kind, corners, text(element.findtext("name")), about)
+    return "box" if len(corners) == 2 else "polygon", corners
 
 
 def _attribute(element: ElementTree.Element, name: str) -> str | None:

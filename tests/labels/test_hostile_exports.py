@@ -284,3 +284,46 @@ def test_label_studios_work_without_results_or_image_is_counted(tmp_path: Path) 
     work["result"][0]["type"] = ["rectanglelabels"]
     path.write_text(json.dumps(tasks))
     assert read_annotations(path)[1].kept == 3
+
+
+def test_coco_annotations_by_id_nested_rings_and_single_points_are_read(tmp_path: Path) -> None:
+    square = [[10, 10], [20, 10], [20, 20], [10, 20]]
+    for rings in ([square], square, [[10, 10, 20, 10, 20, 20, 10, 20]]):
+        path = coco(tmp_path, segmentation=rings)
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"annotations": {"7": content["annotations"][0]}}))
+        [found] = read_annotations(path)[0].annotations
+        assert found.segmentation == [[10, 10, 20, 10, 20, 20, 10, 20]]
+    [tip] = read_annotations(coco(tmp_path, segmentation=[[30, 40]], name="needle"))[0].annotations
+    assert tip.keypoints == [30, 40, 2]
+
+
+def voc(folder: Path, *objects: str) -> Path:
+    size = "<size><width>100</width><height>80</height></size>"
+    (folder / "a.xml").write_text(f"<annotation><filename>a.png</filename>{size}{''.join(objects)}</annotation>")
+    return folder / "a.xml"
+
+
+BNDBOX = "<bndbox><xmin>11</xmin><ymin>21</ymin><xmax>30</xmax><ymax>60</ymax></bndbox>"
+
+
+def test_vocs_polygons_and_turned_boxes_are_read(tmp_path: Path) -> None:
+    corners = "".join(f"<x{k}>{x}</x{k}><y{k}>{y}</y{k}>" for k, (x, y) in enumerate([(10, 20), (30, 20), (30, 60)], 1))
+    polygon = f"<object><name>oolemma</name><polygon>{corners}</polygon>{BNDBOX}</object>"
+    turned = f"<robndbox><cx>50</cx><cy>40</cy><w>40</w><h>10</h><angle>{np.pi / 2}</angle></robndbox>"
+    dataset, _ = read_annotations(voc(tmp_path, polygon, f"<object><name>sperm</name>{turned}</object>"))
+    assert dataset.annotations[0].segmentation == [[10, 20, 30, 20, 30, 60]]
+    assert dataset.annotations[1].bbox == [45, 20, 10, 40]
+    short = polygon.replace("<y3>60</y3>", "")
+    assert skips(voc(tmp_path, short)) == (0, {"y is not a number": 1})
+
+
+def test_vocs_misspelt_objects_are_counted(tmp_path: Path) -> None:
+    sperm = f"<object><name>sperm</name>{BNDBOX}</object>"
+    wrong = [sperm.replace("object", "objekt"), sperm.replace("bndbox", "bndbax")]
+    reasons = {"element 'objekt' is not 'object'": 1, "xmin is not a number": 1}
+    assert skips(voc(tmp_path, sperm, *wrong)) == (1, reasons)
+    path = voc(tmp_path, sperm, sperm)
+    path.write_text(path.read_text().replace("annotation", "track"))
+    dataset, report = read_annotations(path, "voc")
+    assert (dataset.images, report.skipped.total(), report.skipped_images.total()) == ([], 2, 1)
