@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from icsilib.cli.failure import fail
+from icsilib.errors import printable
 
 data = typer.Typer(no_args_is_help=True, help="The study's data sets: list, fetch, verify; convert your own.")
 
@@ -95,9 +96,11 @@ def convert(
     images: Images = None,
     size: Size = None,
     skip_empty: SkipEmpty = False,
+    drawn_only: Annotated[bool, typer.Option("--drawn-only", help="Leave out what a tool interpolated.")] = False,
+    keypoint: Annotated[str, typer.Option(help="Of an object's several key points the one to read.")] = "tip",
     annotator: Annotated[str | None, typer.Option(help="Who labelled, where SOURCE does not say.")] = None,
     round: Annotated[int | None, typer.Option(help="Labelling round, where SOURCE does not say.")] = None,
-    folder_is: Annotated[Group | None, typer.Option(help="What the folder of an image names.")] = None,
+    folder_is: Annotated[Group | None, typer.Option(help="What the folders of the images name.")] = None,
 ) -> None:
     """Read VIA, CVAT, Label Studio, LabelMe, VOC, YOLO or COCO annotations; report what was kept, changed, skipped."""
     from icsilib.data.annotations import write_coco
@@ -105,11 +108,13 @@ def convert(
     from icsilib.labels.own import grouped_by_folder, with_names_from
 
     options = reading_options(label, default_label, images, size, skip_empty)
-    dataset, report = read_annotations(source, format, annotator=annotator, round=round, **options)
+    options |= {"annotator": annotator, "round": round, "drawn_only": drawn_only, "keypoint": keypoint}
+    dataset, report = read_annotations(source, format, **options)
     typer.echo("\n".join(report.lines()))
-    if not dataset.images:
-        fail(f"{source}: no image of it can be used, so nothing was written")
-    place = images or (source if source.is_dir() else source.parent)
+    if not dataset.images or report.records > report.kept == 0:
+        what = "object" if dataset.images else "image"
+        fail(f"{source}: no {what} of it can be used, so nothing was written; the lines above say why")
+    place = report.folder
     if images or place.resolve().is_relative_to(out.parent.resolve()):
         dataset = with_names_from(dataset, place, out.parent)
     else:
@@ -117,7 +122,7 @@ def convert(
     if folder_is:
         dataset = grouped_by_folder(dataset, folder_is)
         groups = sorted({str(getattr(image, folder_is)) for image in dataset.images})
-        typer.echo(f"{len(groups)} {folder_is}: {', '.join(groups)}")
+        typer.echo(printable(f"{len(groups)} {folder_is}: {', '.join(groups)}"))
     write_coco(dataset, out)
 
 
@@ -183,10 +188,14 @@ def split(
     from icsilib.data.annotations import read_coco
     from icsilib.data.splits import PARTS, groups_of, make_split, write_split
 
-    groups = groups_of(read_coco(annotations), by)
-    drawn = make_split(
-        groups, dict(zip(PARTS, share, strict=True)), seed, "video_id" if by == "video_id" else "patient_id"
-    )
+    dataset = read_coco(annotations)
+    groups = groups_of(dataset, by)
+    drawn = make_split(groups, dict(zip(PARTS, share, strict=True)), seed, by)
+    drawn.check(dataset)
+    if empty := [part for part, wanted in zip(PARTS, share, strict=True) if wanted and not getattr(drawn, part)]:
+        fail(
+            f"{len(groups)} {by} do not fill three parts: {empty[0]} would be empty; give --share 0 for it, or add data"
+        )
     write_split(drawn, annotations.parent / "split.json")
     counts = ", ".join(f"{len(getattr(drawn, part))} {part}" for part in PARTS)
     typer.echo(f"{annotations.parent / 'split.json'}: {by}: {counts}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import av
 import av.filter
@@ -89,7 +89,7 @@ def stated_timing(path: Path | str) -> tuple[Fraction, int | None]:
         return Fraction(stream.average_rate or 25), stream.frames or None
 
 
-def frame_name(video: Path, index: int) -> str:
+def frame_name(video: PurePath, index: int) -> str:
     """What a video's frame is called as a file; tools leave out folders, so that the name alone must tell the video."""
     return f"{video.stem}_{index:06d}.png"
 

@@ -22,7 +22,8 @@ from icsilib.data.annotations import (
     several_tips,
 )
 from icsilib.data.structures import BIOPSY_CATEGORIES, ICSI_CATEGORIES, NEEDLE, Category
-from icsilib.labels.places import Places, is_there, size_of
+from icsilib.labels.parsing import is_leaving
+from icsilib.labels.places import FRAME, Places, folder_of_images, is_there, size_of
 from icsilib.labels.records import (
     Changed,
     Options,
@@ -50,8 +51,7 @@ def assemble(records: Iterable[Record], source: Path, format: str, options: Opti
     assembly = _Assembly(source, options, [record for record in records if isinstance(record, Picture)])
     for record in records:
         assembly.add(record)
-    if options.skip_empty:
-        assembly.leave_out_empty()
+    assembly.leave_out()
     return assembly.dataset(), assembly.report(format)
 
 
@@ -62,13 +62,15 @@ class _LeftOut(Unusable):
 class _Assembly:
     def __init__(self, source: Path, options: Options, pictures: Sequence[Picture]) -> None:
         self.source, self.options = source, options
-        self.folder = options.images or (source if source.is_dir() else source.parent)
+        self.folder = folder_of_images(source, options)
         self.places = Places(self.folder, pictures)
         self.labels = {fold(label): name for label, name in (options.labels or {}).items()}
         self.images: dict[str, Image | None] = {}  # by the reader's key; None: the image was skipped
         self.by_name: dict[str, tuple[Image, str]] = {}  # by file name, with the folder that it is said to lie in
         self.seen: set[str] = set()  # keys of images that somebody labelled, with or without objects
-        self.lost: set[str] = set()  # keys of images that an object could not be kept of
+        self.lost: Counter[str] = Counter()  # objects that could not be kept, by their image's key
+        self.of_video = {picture.key for picture in pictures if picture.frame}
+        self.interpolated: Counter[str] = Counter()  # objects that are kept, by whether a tool drew them
         self.unused = set(self.labels)
         self.annotations: list[Annotation] = []
         self.categories: dict[str, Category] = {}
@@ -86,23 +88,38 @@ class _Assembly:
         elif isinstance(record, Skipped):
             self.records += not record.picture
             self._skip(record.where, record.reason, picture=record.picture)
-            self.lost.add(record.of)
+            self.lost[record.of] += 1
         else:
             self.records += 1
             try:
                 self.annotations.append(self._annotation(record))
             except Unusable as error:
                 self._skip(record.where, str(error))
-                (self.seen if isinstance(error, _LeftOut) else self.lost).add(record.picture)
+                if isinstance(error, _LeftOut):
+                    self.seen.add(record.picture)
+                else:
+                    self.lost[record.picture] += 1
 
-    def leave_out_empty(self) -> None:
-        """Skip the images without objects that the file does not say to be empty."""
+    def leave_out(self) -> None:
+        """Skip images that lost all their objects and, on request, those that the file does not say to be empty."""
         unsure, bereft, _ = self._without_objects()
-        for key in [key for key, image in self.images.items() if image and image.id in unsure | bereft]:
-            image, self.images[key] = self.images[key], None
-            if image and image.id in self._ids():
-                continue
-            self._skip(image.file_name if image else key, "without objects: left out on request", picture=True)
+        reasons = dict.fromkeys(bereft, "all its objects were skipped")
+        if self.options.skip_empty:
+            reasons |= dict.fromkeys(unsure, "without objects: left out on request")
+        for id, reason in reasons.items():
+            keys = [key for key, image in self.images.items() if image and image.id == id]
+            self._skip(next(image.file_name for key in keys if (image := self.images[key])), reason, picture=True)
+            self.images.update(dict.fromkeys(keys))
+
+    def _partly_lost(self) -> list[str]:
+        """A line for each image that lost some of its objects."""
+        kept = Counter(annotation.image_id for annotation in self.annotations)
+        lost: Counter[int] = Counter()
+        for key, count in self.lost.items():
+            if image := self.images.get(key):
+                lost[image.id] += count
+        names = {image.id: image.file_name for image in self.images.values() if image}
+        return [f"{names[id]} lost {count} of its {count + kept[id]} objects" for id, count in lost.items()]
 
     def dataset(self) -> Dataset:
         images = list({image.id: image for image in self.images.values() if image is not None}.values())
@@ -116,7 +133,8 @@ class _Assembly:
     def report(self, format: str) -> Report:
         counts = (self.skipped, self.skipped_images, self.changed)
         sums = len(self._ids()), self.records, len(self.annotations)
-        return Report(self.source, format, *sums, *counts, tuple(self.details), tuple(self._notes(format)))
+        notes = tuple(self._notes(format))
+        return Report(self.source, format, *sums, *counts, tuple(self.details), notes, self.folder)
 
     def _notes(self, format: str) -> Iterator[str]:
         """What a user should know of what was kept."""
@@ -127,16 +145,22 @@ class _Assembly:
                 yield f"{count} objects are {name!r}, which the study does not know; --label {name!r}=… renames it"
         for label in sorted(self.unused):
             yield f"no object is labelled {label!r}, which --label names"
-        unsure, bereft, empty = (len(ids) for ids in self._without_objects())
+        unsure, _, empty = (len(ids) for ids in self._without_objects())
         if unsure:
             yield (
                 f"{unsure} images without objects are kept as images with nothing in them; {format} cannot tell "
                 "these from images that nobody labelled; --skip-empty leaves them out"
             )
-        if bereft:
-            yield f"{bereft} images lost all their objects, which were skipped; --skip-empty leaves these images out"
+        if lost := self._partly_lost():
+            yield f"{len(lost)} images lost some of their objects, and training takes their places for background:"
+            yield from lost
         if empty:
             yield f"{empty} images have a file or task of their own without objects: labelled, with nothing in them"
+        if count := self.interpolated["interpolated"]:
+            yield f"{count} objects were interpolated by the tool, and nobody drew them; --drawn-only leaves them out"
+        if count := self.interpolated["perhaps interpolated"]:
+            remedy = "the export 'CVAT for video 1.1' does"
+            yield f"{count} objects are of a video, and the file does not say which were interpolated; {remedy}"
         if twice := sum(count - 1 for count in Counter(map(_drawn, self.annotations)).values()):
             yield f"{twice} objects were drawn twice: same place, category and person; both are kept"
         names_of = {image.id: image.file_name for image in self.images.values() if image}
@@ -144,6 +168,8 @@ class _Assembly:
         if crossing := [each for each in self.annotations if any(map(crosses_itself, polygons_of(each)))]:
             where = names_of[crossing[0].image_id]
             yield f"{len(crossing)} outlines cross themselves, such as one in {where}; look whether they are meant so"
+        if self.source.is_dir() and (count := sum(map(is_leaving, self.source.rglob("*")))):
+            yield f"{count} files whose names begin with a dot were passed over"
         if absent := [name for name in names_of.values() if not is_there(self.folder / name)]:
             yield f"{len(absent)} of {len(names_of)} images are not in {self.folder}, such as {absent[0]}"
 
@@ -191,7 +217,8 @@ class _Assembly:
         try:
             name, how = self.places.find(picture)
             width, height = self._size(picture, name)
-            again = self._listed(name, width, height, picture.beside)
+            beside = "" if how == FRAME else picture.beside  # several tasks may show one video
+            again = self._listed(name, width, height, beside)
         except Unusable as error:
             return self._skip(picture.name, str(error), picture=True)
         if how:
@@ -201,7 +228,7 @@ class _Assembly:
         fields = image_fields(picture.about)
         image = again or Image(id=len(self.images), file_name=name, width=width, height=height, **fields)
         self.images[picture.key] = image
-        self.by_name.setdefault(name, (image, picture.beside))
+        self.by_name.setdefault(name, (image, beside))
         return None
 
     def _listed(self, name: str, width: int, height: int, beside: str) -> Image | None:
@@ -236,11 +263,16 @@ class _Assembly:
         if image is None:
             raise Unusable("its image was skipped or is not in the file")
         category = self._category(shape)
+        sure = shape.interpolated is not None or shape.picture not in self.of_video
+        by_tool = ("interpolated" if shape.interpolated else "") if sure else "perhaps interpolated"
+        if by_tool and self.options.drawn_only:
+            raise Unusable(f"{by_tool}: left out on request")
         draw = {"polygon": self._polygon, "box": self._box, "point": self._point, "mask": self._mask}[shape.kind]
         annotation = draw(shape, image, category)
         who = {"annotator": self.options.annotator, "round": self.options.round}
         if shape.about.get("iscrowd"):
             self._change(shape.where, "region of many objects (iscrowd); kept as one")
+        self.interpolated[by_tool] += 1
         return annotation.model_copy(update=who | shape.about)
 
     def _polygon(self, shape: Shape, image: Image, category: Category) -> Annotation:

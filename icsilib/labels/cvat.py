@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from icsilib.data.annotations import AnnotationError
+from icsilib.data.video import frame_name
 from icsilib.labels.parsing import parse_xml
 from icsilib.labels.records import (
     Changed,
@@ -54,8 +55,8 @@ def read(path: Path, options: Options) -> Iterator[Record]:
         task = tasks.get(image.get("task_id") or "", tasks[""])
         key, place = f"image {image.get('task_id')} {name}", task.folder if name in shared else ""
         size = pixels(image.get("width")), pixels(image.get("height"))
-        about = {"video_id": task.video} if task.element.findtext("mode") == "interpolation" and task.video else {}
-        yield Picture(key, f"{place}/{name}" if place else name, *size, about, beside=place)
+        about, ours = _video_frame(task, name)
+        yield Picture(key, f"{place}/{name}" if place else name, *size, about, ours, beside=place)
         for number_in_image, element in enumerate(image, start=1):
             where = f"image {index} ({name}) {element.tag} {number_in_image}"
             if element.tag == "tag":
@@ -96,6 +97,17 @@ def _tasks(root: ElementTree.Element) -> dict[str, Task]:
     return tasks
 
 
+def _video_frame(task: Task, name: str) -> tuple[dict[str, Any], str]:
+    """Video and number of a frame that was exported as an image, and the name that `icsi data frames` gives it."""
+    if task.element.findtext("mode") != "interpolation" or not task.video:
+        return {}, ""
+    found = re.fullmatch(r"frame_(\d{1,9})(\.\w+)?", name, re.ASCII)
+    about: dict[str, Any] = {"video_id": task.video}
+    if not found:
+        return about, ""
+    return about | {"frame_index": int(found[1])}, frame_name(PureWindowsPath(task.video), int(found[1]))
+
+
 def _name(task: ElementTree.Element) -> str:
     return text(task.findtext("name")) or ""
 
@@ -131,7 +143,8 @@ def _video(
     for frame in sorted(frames.union(_all_frames(task.element)), key=int):  # type: ignore[arg-type]
         about = {"video_id": task.video or path.stem, "frame_index": frame}
         name = f"{folder}frame_{frame:06d}.png"
-        yield Picture(f"frame {task.id} {frame}", name, width, height, about, beside=folder)
+        ours = frame_name(PureWindowsPath(task.video or path.stem), frame or 0)
+        yield Picture(f"frame {task.id} {frame}", name, width, height, about, ours, beside=folder)
     for track, element in shapes:
         where = f"{folder}track {track.get('id')} frame {element.get('frame')}"
         if element.get("outside") == "1":
@@ -178,6 +191,7 @@ def _objects(
             yield Skipped(where, f"skeleton without a point {options.keypoint!r}", of=picture)
             return
     for each in points:
+        each.set("keyframe", each.get("keyframe") or element.get("keyframe") or "")
         yield attempt(where, _shape, picture, each, owner, who)
 
 
@@ -191,11 +205,13 @@ def _shape(
         attributes["track_id"] = owner.get("id")
     if attributes:
         about["attributes"] = attributes
+    label, key = text(owner.get("label")), element.get("keyframe")
+    interpolated = key == "0" if key else None
     if element.tag == "mask":
         place, patch = _patch(element)
-        return Shape(where, picture, "mask", place, text(owner.get("label")), about, patch=patch)
+        return Shape(where, picture, "mask", place, label, about, patch=patch, interpolated=interpolated)
     kind, points = _outline(element)
-    return Shape(where, picture, kind, points, text(owner.get("label")), about)  # type: ignore[arg-type]
+    return Shape(where, picture, kind, points, label, about, interpolated=interpolated)  # type: ignore[arg-type]
 
 
 def _patch(element: ElementTree.Element) -> tuple[Points, Callable[[], Mask]]:

@@ -1,5 +1,6 @@
 """A user's own recordings and labels on their way into the study's layout."""
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -8,6 +9,12 @@ from icsilib.data.images import write_png
 from icsilib.data.splits import By
 from icsilib.data.video import frame_name, read_frames
 from icsilib.files import remove_partials
+
+STORAGE = re.compile(
+    r"(images?|imgs?|frames?|labels?|pictures?|photos?|jpegimages|annotations|data|datasets?|default"
+    r"|train(ing)?|val(id(ation)?)?|test(ing)?|obj_\w+_data)",
+    re.IGNORECASE,
+)  # folders that name neither a video nor a patient
 
 
 def write_frames(video: Path, folder: Path, every: int = 3, **options: Any) -> int:
@@ -38,11 +45,22 @@ def with_names_from(dataset: Dataset, images: Path, base: Path) -> Dataset:
 
 
 def grouped_by_folder(dataset: Dataset, field: By) -> Dataset:
-    """The data set with `video_id` or `patient_id` of each image set to the name of the folder that it lies in."""
+    """The data set with `video_id` or `patient_id` of each image set to the name of its folder.
+
+    Of `Train/11/images/a.png` that is 11: folders that say how a set is stored are passed over. Raises
+    `AnnotationError` for an image in no other folder, and where two folders have one name.
+    """
     images = []
+    places: dict[str, list[str]] = {}
     for image in dataset.images:
-        folder = PurePosixPath(image.file_name).parent.name
-        if not folder:
-            raise AnnotationError(f"{image.file_name}: lies in no folder that could name its {field}")
-        images.append(image.model_copy(update={field: folder}))
+        parts = list(PurePosixPath(image.file_name).parent.parts)
+        while parts and STORAGE.fullmatch(parts[-1]):
+            parts.pop()
+        if not parts:
+            remedy = "put the images of each into a folder of its name"
+            raise AnnotationError(f"{image.file_name}: lies in no folder that could name its {field}; {remedy}")
+        if (first := places.setdefault(parts[-1], parts)) != parts:
+            both = f"{'/'.join(first)} and {'/'.join(parts)}"
+            raise AnnotationError(f"{both}: two folders are called {parts[-1]}; rename one, or join them if it is one")
+        images.append(image.model_copy(update={field: parts[-1]}))
     return dataset.model_copy(update={"images": images})

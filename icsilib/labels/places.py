@@ -12,11 +12,12 @@ import cv2
 
 from icsilib.data.annotations import plain_name
 from icsilib.labels.parsing import label_files
-from icsilib.labels.records import IMAGE_SUFFIXES, Picture, Unusable
+from icsilib.labels.records import IMAGE_SUFFIXES, Options, Picture, Unusable
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded image
 _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # a Windows drive or an address
 LONGEST_NAME, LONGEST_PATH = 255, 1024  # bytes; systems refuse longer ones
+FRAME = "frame found by its video and number"
 AMBIGUOUS = "several images of its name"
 
 
@@ -42,7 +43,7 @@ class Places:
         if local and is_there(self.folder / local):
             return local, ""
         if picture.frame and len(found := self._files.get(_same(picture.frame), [])) == 1:
-            return found[0], "frame found by its video and number"
+            return found[0], FRAME
         bare = _bare(picture.name)
         places, how = self._places(bare)
         doubtful = len(self.named[_plain(bare)]) > 1
@@ -79,6 +80,12 @@ class Places:
         for name, files in self._files.items():
             found.setdefault(_stem(name), []).extend(files)
         return found
+
+
+def folder_of_images(source: Path, options: Options) -> Path:
+    """Folder that file names are relative to; images lie beside a folder `labels`, as `images`."""
+    beside = source.is_file() or source.name == "labels"
+    return options.images or (source.parent if beside else source)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:

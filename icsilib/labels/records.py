@@ -71,7 +71,7 @@ class Shape:
     relative: bool = False  # points are fractions of the image's width and height
     runs: dict[str, Any] | None = None  # of a mask: COCO run lengths
     patch: Callable[[], NDArray[np.bool_]] | None = None  # of a mask: unpacks its pixels (H, W), one mask at a time
-    interpolated: bool | None = False  # by the tool, between frames that somebody drew; None: the file does not say
+    interpolated: bool | None = None  # by the tool, between frames that somebody drew; None: the file does not say
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ class Report:
     changed: Counter[str] = field(default_factory=Counter)  # repair → how often; these were kept
     details: tuple[tuple[str, str], ...] = ()  # (record, reason or repair), in the file's order
     notes: tuple[str, ...] = ()  # what else to know before the result is used
+    folder: Path = Path()  # that the images' file names are relative to
 
     def lines(self) -> list[str]:
         """The report as lines of text, the counts first and then every record that was skipped or changed."""

@@ -103,7 +103,8 @@ def test_an_unusable_region_is_counted_with_its_reason(
     shape: dict[str, Any], attributes: Any, reason: str, tmp_path: Path
 ) -> None:
     dataset, report = read_json(tmp_path, via(shape, attributes))
-    assert (len(dataset.images), report.records, report.kept) == (1, 1, 0)
+    assert (len(dataset.images), report.records, report.kept) == (0, 1, 0)
+    assert report.skipped_images == {"all its objects were skipped": 1}
     assert [reason in each for each in report.skipped] == [True]
     assert any(reason in line for line in report.lines())
 
