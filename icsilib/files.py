@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,3 +44,9 @@ def sha256_of(path: Path | str) -> str:
     """SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(files: Iterable[tuple[str, str]]) -> str:
+    """One SHA-256 for many files given as (name, SHA-256): that of their sorted `sha256sum` listing."""
+    listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files))
+    return hashlib.sha256(listing.encode()).hexdigest()

@@ -170,8 +170,32 @@ def box_annotation(
 
 def polygon_area(polygon: Polygon) -> float:
     """Area in px² of a simple polygon (N, 2), by the shoelace formula."""
+    return abs(_signed_area(polygon))
+
+
+def _signed_area(polygon: Polygon) -> float:
+    """Area in px²; negative where the vertices (N, 2) go round the other way."""
     x, y = np.asarray(polygon, dtype=float).T
-    return float(0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+    return float(0.5 * (np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+
+
+def resampled(polygon: Polygon, points: int) -> tuple[Polygon, float]:
+    """`points` points (points, 2) at equal steps along the closed outline (N, 2), and its length, px."""
+    closed = np.vstack([polygon, polygon[:1]])
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+    at = np.arange(points) * along[-1] / points
+    return np.stack([np.interp(at, along, closed[:, axis]) for axis in (0, 1)], axis=1), float(along[-1])
+
+
+def outward_normals(contour: Polygon, smoothing: float = 0.0) -> NDArray[np.float64]:
+    """Unit normals (N, 2) out of a closed contour (N, 2), whose tangents are smoothed over so many points (SD)."""
+    tangent = np.roll(contour, -1, axis=0) - np.roll(contour, 1, axis=0)
+    if smoothing:
+        from scipy import ndimage  # only here: it takes long to import
+
+        tangent = ndimage.gaussian_filter1d(tangent, smoothing, axis=0, mode="wrap")
+    normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1) / np.linalg.norm(tangent, axis=1)[:, None].clip(1e-9)
+    return normal if _signed_area(contour) >= 0 else -normal
 
 
 def clip_to_box(polygon: Polygon | None, box: tuple[float, float, float, float]) -> Polygon | None:

@@ -35,9 +35,8 @@ class BiopsyPreprocess:
     ring_reach: int = 70  # px from the middle as far as rings are taken away
 
 
-def preprocess_biopsy(image: NDArray[Any], settings: BiopsyPreprocess | None = None) -> Picture:
+def preprocess_biopsy(image: NDArray[Any], settings: BiopsyPreprocess = BiopsyPreprocess()) -> Picture:
     """All three steps in the paper's order, for an RGB image (H, W, 3) of unsigned integers; result in [0, 1]."""
-    settings = settings or BiopsyPreprocess()
     picture = scale_to_unit(image)
     if settings.glare:
         picture = suppress_glare(picture, settings.glare_reach)
@@ -70,26 +69,23 @@ def suppress_glare(picture: Picture, reach: float = 0.3) -> Picture:
     return np.clip(picture - cv2.resize(excess, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
-def suppress_rings(picture: Picture, settings: BiopsyPreprocess | None = None) -> Picture:
+def suppress_rings(picture: Picture, settings: BiopsyPreprocess = BiopsyPreprocess()) -> Picture:
     """Take away the radial mean about the middle of every set of concentric rings that is found."""
-    settings = settings or BiopsyPreprocess()
     picture = picture.copy()
     for x, y in find_rings(picture.mean(axis=2), settings):
         _take_away(picture, x, y, settings.ring_reach)
     return picture
 
 
-def find_rings(grey: Grey, settings: BiopsyPreprocess | None = None) -> list[tuple[int, int]]:
+def find_rings(grey: Grey, settings: BiopsyPreprocess = BiopsyPreprocess()) -> list[tuple[int, int]]:
     """Middles (x, y) in whole px of concentric rings in an image (H, W), the clearest first."""
-    settings = settings or BiopsyPreprocess()
     margin = round(2.5 * max(settings.ring_pitches))
     framed = cv2.copyMakeBorder(_detail(grey), margin, margin, margin, margin, cv2.BORDER_REFLECT)
     likeness = np.zeros(grey.shape, np.float32)
     for pitch in settings.ring_pitches:
         reach = round(2.5 * pitch)
-        inner = framed[
-            margin - reach : framed.shape[0] - margin + reach, margin - reach : framed.shape[1] - margin + reach
-        ]
+        spare = margin - reach  # 0 for the widest template
+        inner = framed[spare : framed.shape[0] - spare, spare : framed.shape[1] - spare]
         found = cv2.matchTemplate(inner, ring_template(pitch, reach), cv2.TM_CCOEFF_NORMED)
         likeness = np.maximum(likeness, np.abs(found))  # rings may begin bright or dark
     middles = []

@@ -81,7 +81,7 @@ def _fill(masks: NDArray[np.bool_], folder: Path, frames: tuple[str, ...], sizes
     for k, frame in enumerate(frames):
         if frame not in files:
             raise AnnotationError(f"{folder}: no mask of {frame}; run `icsi data fetch bu-bil` again")
-        mask = _read_mask(files[frame])
+        mask = read_grey(files[frame]) < 128  # the foreground is 0 in these files
         if mask.shape != tuple(sizes[k]):
             raise AnnotationError(f"{files[frame]}: is {mask.shape}, its image {tuple(sizes[k])}; fetch it again")
         masks[k, : sizes[k, 0], : sizes[k, 1]] = mask
@@ -103,7 +103,3 @@ def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         raise AnnotationError(f"{folder}: no such folder; get the data with `icsi data fetch bu-bil`")
     return folder
-
-
-def _read_mask(path: Path) -> NDArray[np.bool_]:
-    return read_grey(path) < 128  # the foreground is 0 in these files

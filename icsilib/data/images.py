@@ -21,11 +21,7 @@ cv2.utils.logging.setLogLevel(
 
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # of a JPEG file's segment, after any number of fill bytes
 _FILLERS = [b"".join(byte * 256 + bytes([0xFF, 0xD0 + k]) for k in range(8)) for byte in (b"\x00", b"\x55")]
-_TURNS = {  # a TIFF file's orientation → (mirrored left to right, then quarter turns counter-clockwise)
-    **{2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1)},
-    **{6: (False, 3), 7: (True, 3), 8: (False, 1)},
-}
-_ORIENTATION, _PHOTOMETRIC = 274, 262  # tags of TIFF
+_PHOTOMETRIC = 262  # tag of TIFF
 
 
 def read_grey(path: Path | str) -> NDArray[np.uint8]:
@@ -64,10 +60,8 @@ def _read(path: Path, channels: int) -> NDArray[np.uint8]:
 
 
 def _decode(path: Path, data: bytes, channels: int) -> NDArray[np.uint8]:
-    tags = _tiff_tags(data)
     try:
-        content = np.frombuffer(_without_orientation(data, tags), np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_ANYDEPTH | channels) if len(content) else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | channels) if data else None
         pages = cv2.imcount(str(path)) if image is not None else 0
     except (cv2.error, MemoryError):
         image = None
@@ -79,10 +73,8 @@ def _decode(path: Path, data: bytes, channels: int) -> NDArray[np.uint8]:
         raise AnnotationError(f"{path}: pixels are {image.dtype}, not whole numbers; save it with 8 or 16 bits")
     shift = max(int(image.max()).bit_length() - 8, 0)
     levels = np.right_shift(image, shift).astype(np.uint8)
-    if image.dtype == np.uint16 and tags.get(_PHOTOMETRIC, (0, 1))[1] == 0:  # white is zero, which OpenCV heeds at 8
-        levels = 255 - levels
-    mirrored, turns = _TURNS.get(tags.get(_ORIENTATION, (0, 1))[1], (False, 0))
-    return np.ascontiguousarray(np.rot90(levels[:, ::-1] if mirrored else levels, turns))
+    inverted = image.dtype == np.uint16 and _tiff_tags(data).get(_PHOTOMETRIC) == 0
+    return 255 - levels if inverted else levels  # OpenCV heeds that white is zero in images of 8 bits alone
 
 
 def _check_size(path: Path, data: bytes) -> None:
@@ -131,26 +123,16 @@ def _jpeg_pixels(data: bytes) -> bytes:
         return b""
 
 
-def _tiff_tags(data: bytes) -> dict[int, tuple[int, int]]:
-    """(Place of the value, value) of each tag of 16 bits in a TIFF file's first directory; empty for other files."""
+def _tiff_tags(data: bytes) -> dict[int, int]:
+    """Value of each tag of 16 bits in a TIFF file's first directory; empty for other files."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:
         return {}
     try:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
         (count,) = struct.unpack_from(f"{order}H", data, start)
-        places = range(start + 2, start + 2 + 12 * count, 12)
-        entries = [struct.unpack_from(f"{order}HHIH", data, place) for place in places]
+        entries = [struct.unpack_from(f"{order}HHIH", data, start + 2 + 12 * k) for k in range(count)]
     except struct.error:
         return {}
     short = 3
-    return {tag: (at + 8, value) for at, (tag, kind, _, value) in zip(places, entries, strict=True) if kind == short}
-
-
-def _without_orientation(data: bytes, tags: dict[int, tuple[int, int]]) -> bytes:
-    """A TIFF file that says that it is upright, since OpenCV fails on others; other files as they are."""
-    if _ORIENTATION not in tags:
-        return data
-    at = tags[_ORIENTATION][0]
-    upright = (1).to_bytes(2, "little" if data.startswith(b"II") else "big")
-    return data[:at] + upright + data[at + 2 :]
+    return {tag: value for tag, kind, _, value in entries if kind == short}

@@ -11,7 +11,6 @@ import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Annotated, BinaryIO, Literal
 from urllib.parse import quote, urlsplit
@@ -20,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from icsilib.errors import IcsiError
-from icsilib.files import atomic_path, remove_partials, sha256_of
+from icsilib.files import atomic_path, digest_of, remove_partials, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "data_manifest.yaml"
@@ -294,8 +293,7 @@ def data_digest(name: str, manifest: Manifest | None = None) -> str:
     files = (manifest or load_manifest()).entry(name).all_files()
     if not files:
         raise ManifestError(f"{name}: the manifest lists no files of it; take the digest of its own annotations.json")
-    listing = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
-    return sha256(listing.encode()).hexdigest()
+    return digest_of((file.path, file.sha256) for file in files)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ A split is a JSON file that lists the groups of each part:
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,13 +45,17 @@ class Split(BaseModel):
                 seen[group] = part
         return self
 
+    @cached_property
+    def part_of(self) -> dict[str, str]:
+        """The part of each group."""
+        return {group: part for part in PARTS for group in getattr(self, part)}
+
     def of(self, dataset: Dataset) -> dict[str, list[int]]:
         """Image ids of `dataset` by part, in the dataset's order; checks the split against it (`check`)."""
         self.check(dataset)
-        part_of = {group: part for part in PARTS for group in getattr(self, part)}
         ids: dict[str, list[int]] = {part: [] for part in PARTS}
         for image in dataset.images:
-            ids[part_of[_group(image, self.by)]].append(image.id)
+            ids[self.part_of[_group(image, self.by)]].append(image.id)
         return ids
 
     def check(self, dataset: Dataset) -> None:
@@ -59,7 +64,7 @@ class Split(BaseModel):
         A split by video also may not put videos of one patient into two parts, where patients are known.
         """
         present = {_group(image, self.by) for image in dataset.images}
-        listed = {*self.train, *self.validation, *self.test}
+        listed = set(self.part_of)
         for group in sorted(present - listed):
             raise SplitError(f"{self.by} {group!r} of the data is in no part of the split; add it to one")
         for group in sorted(listed - present):
@@ -68,11 +73,10 @@ class Split(BaseModel):
             self._check_patients(dataset)
 
     def _check_patients(self, dataset: Dataset) -> None:
-        part_of = {group: part for part in PARTS for group in getattr(self, part)}
         parts: dict[str, str] = {}
         for image in dataset.images:
             if image.patient_id is not None:
-                part = part_of[_group(image, self.by)]
+                part = self.part_of[_group(image, self.by)]
                 if parts.setdefault(image.patient_id, part) != part:
                     where = f"{parts[image.patient_id]} and in {part}"
                     raise SplitError(f"patient_id {image.patient_id!r} is in {where}; split by patient_id instead")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icsilib.data.annotations import Polygon
+from icsilib.data.annotations import Polygon, outward_normals, resampled
 
 Grey = NDArray[np.uint8]  # (S, S)
 Curve = NDArray[np.float64]  # (bins,)
@@ -60,15 +60,8 @@ def boundary_contrast(image: Grey, outline: Polygon, reach: float = 3.0, points:
     Its mean is how much darker the cell is than its surroundings; its standard deviation is the relief, bright on
     one flank and dark on the other. Points whose samples leave the image are left out.
     """
-    closed = np.vstack([outline, outline[:1]])
-    travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
-    at = np.linspace(0, travelled[-1], points, endpoint=False)
-    place = np.stack([np.interp(at, travelled, closed[:, axis]) for axis in (0, 1)], axis=1)
-    ahead = np.roll(place, -1, axis=0) - np.roll(place, 1, axis=0)
-    normal = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1) / np.linalg.norm(ahead, axis=1, keepdims=True)
-    x, y = outline.T
-    if np.dot(x, np.roll(y, -1)) < np.dot(y, np.roll(x, -1)):  # the other way round: normals point inwards
-        normal = -normal
+    place, _ = resampled(outline, points)
+    normal = outward_normals(place)
     outside, inside = place + reach * normal, place - reach * normal
     size = np.array(image.shape[::-1])
     kept = np.all((outside > 1) & (outside < size - 1) & (inside > 1) & (inside < size - 1), axis=1)

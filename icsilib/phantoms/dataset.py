@@ -17,7 +17,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from icsilib.data.annotations import Annotation, Dataset, Image, write_coco
 from icsilib.data.splits import Split, write_split
 from icsilib.data.structures import Category
 from icsilib.errors import IcsiError
-from icsilib.files import atomic_path, remove_partials, sha256_of, write_text_atomic
+from icsilib.files import atomic_path, digest_of, remove_partials, sha256_of, write_text_atomic
 from icsilib.phantoms.datasheet import fill_datasheet
 from icsilib.phantoms.workers import cores, run_in_processes
 
@@ -137,12 +137,6 @@ def read_description(out: Path | str) -> dict[str, Any]:
 def settings_of(description: dict[str, Any]) -> str:
     """Settings of a data set as the data manifest names them: "every=3 mp4=False seed=0 …"."""
     return " ".join(f"{key}={value}" for key, value in sorted(description["parameters"].items()))
-
-
-def digest_of(files: Iterable[tuple[str, str]]) -> str:
-    """One SHA-256 for many files given as (name, SHA-256): that of their sorted `sha256sum` listing."""
-    listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files))
-    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def verify_phantom_set(out: Path | str) -> dict[str, str]:

@@ -14,9 +14,8 @@ from icsilib.data.splits import PARTS, Split
 
 def fill_datasheet(prose: str, dataset: Dataset, split: Split, count_by: Sequence[str]) -> str:
     """The prose (Markdown) with, for `{counts}`, counts by part and by each image field named in `count_by`."""
-    part_of = {group: part for part in PARTS for group in getattr(split, part)}
     text = [f"Counted from the annotations; groups of `{split.by}` are never split."]
-    text.append(_counts("part", dataset, split, lambda image: part_of[getattr(image, split.by)], PARTS))
+    text.append(_counts("part", dataset, split, lambda image: split.part_of[getattr(image, split.by)], PARTS))
     for field in count_by:
         values = sorted({getattr(image, field) for image in dataset.images})
         text.append(_counts(field, dataset, split, attrgetter(field), values))

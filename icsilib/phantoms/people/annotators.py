@@ -23,9 +23,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import stats
 
-from icsilib.data.annotations import Polygon, polygon_area
+from icsilib.data.annotations import Polygon, outward_normals, polygon_area, resampled
 
 Array = NDArray[np.float64]
 
@@ -163,7 +163,7 @@ def trace(
     frame: tuple[int, int] | None = None,
 ) -> Polygon:
     """`draw_polygon` with its chances given: normal `coefficients` (COEFFICIENTS,), their SD the difficulty; bumps."""
-    contour, perimeter = _resample(polygon)
+    contour, perimeter = resampled(polygon, _POINTS)
     at = np.arange(_POINTS) / _POINTS
     error = hand.offset + hand.noise * _waves(hand.correlation, at) @ coefficients
     held = _at_edge(contour, frame)  # what the frame cuts off cannot be drawn wrong
@@ -175,20 +175,12 @@ def trace(
         distance = (at - free[int(where * len(free))] + 0.5) % 1 - 0.5
         error = error + size * np.exp(-0.5 * (distance / (_BUMP * share)) ** 2)
     size_px = 2 * polygon_area(polygon) / (perimeter * share)
-    drawn = contour + size_px * error[:, None] * _outward_normals(contour)
+    drawn = contour + size_px * error[:, None] * outward_normals(contour, smoothing=2.0)
     if frame is not None:  # where the frame cuts the object, the label ends there: points only slide along it
         edge = np.array(frame[::-1], dtype=float)
         drawn = np.clip(np.where(held, np.round(contour / edge) * edge, drawn), 0, edge)
     clicked = cv2.approxPolyDP(drawn.astype(np.float32), hand.click_tolerance * size_px, True)[:, 0]
     return clicked.astype(float)
-
-
-def _resample(polygon: Polygon) -> tuple[Polygon, float]:
-    """`_POINTS` points at equal distances along the closed outline, and its length in px."""
-    closed = np.vstack([polygon, polygon[:1]])
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
-    at = np.arange(_POINTS) * along[-1] / _POINTS
-    return np.stack([np.interp(at, along, closed[:, axis]) for axis in (0, 1)], axis=1), float(along[-1])
 
 
 def _waves(correlation: float, at: Array) -> Array:
@@ -198,17 +190,6 @@ def _waves(correlation: float, at: Array) -> Array:
     amplitude /= np.linalg.norm(amplitude)
     phase = 2 * np.pi * at[:, None] * order
     return np.hstack([amplitude * np.cos(phase), (amplitude * np.sin(phase))[:, 1:]])
-
-
-def _outward_normals(contour: Polygon) -> Array:
-    """Unit normals (N, 2) of a closed contour, pointing out of it; smoothed, so that corners have one too."""
-    ahead, behind = np.roll(contour, -1, axis=0), np.roll(contour, 1, axis=0)
-    tangent = ndimage.gaussian_filter1d(ahead - behind, 2.0, axis=0, mode="wrap")
-    normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
-    x, y = contour.T
-    turns_clockwise = np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)) < 0
-    normal = -normal if turns_clockwise else normal
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
 
 
 def _at_edge(contour: Polygon, frame: tuple[int, int] | None) -> NDArray[np.bool_]:
