@@ -28,6 +28,7 @@ from icsilib.errors import IcsiError
 from icsilib.files import write_text_atomic
 
 _ROBOFLOW = re.compile(r"_(png|jpe?g|bmp|tiff?|webp)\.rf\.[0-9a-z]+(?=\.\w+$)", re.IGNORECASE)
+LONGEST_TRACED = 100_000.0  # px of an outline; a longer one is looked at from further away, since tracing takes memory
 Polygon = NDArray[np.float64]  # (N, 2) vertices, x then y, pixels
 
 
@@ -226,9 +227,10 @@ def crosses_itself(polygon: Polygon) -> bool:
     says. Differences within what rasterising makes, a pixel along the outline, do not count.
     """
     ring = np.asarray(polygon, dtype=float) - np.floor(np.min(polygon, axis=0))
+    perimeter = np.linalg.norm(ring - np.roll(ring, -1, axis=0), axis=1).sum()
+    ring, perimeter = (each * min(1.0, LONGEST_TRACED / max(perimeter, 1.0)) for each in (ring, perimeter))
     width, height = (int(side) + 1 for side in np.ceil(ring.max(axis=0)))
     covered = coco_mask.area(coco_mask.frPyObjects([ring.ravel().tolist()], height, width))[0]
-    perimeter = np.linalg.norm(ring - np.roll(ring, -1, axis=0), axis=1).sum()
     return bool(abs(float(covered) - polygon_area(ring)) > perimeter)
 
 

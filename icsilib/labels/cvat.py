@@ -35,7 +35,8 @@ from icsilib.labels.records import (
 )
 from icsilib.labels.shapes import SEVERAL_POINTS, Mask, ellipse, from_cvat, turned_box
 
-ROOT = ("version", "meta", "image", "track")
+ABOUT = ("version", "meta")
+ROOT = (*ABOUT, "image", "track")
 TASKS = ("meta/task", "meta/job", "meta/project")
 MOST_FRAMES = 100_000  # of all videos of a file, an hour at 25 a second; more are a fault of the file
 
@@ -63,7 +64,7 @@ def read(path: Path, options: Options) -> Iterator[Record]:
                 yield Skipped(where, "tag of a whole image")
             else:
                 yield from _objects(where, key, element, element, task.who, options)
-    for element in (each for each in root if each.tag not in ROOT):
+    for element in (each for each in root if each.tag not in ROOT or (each.tag in ABOUT and each.attrib)):
         yield Skipped(f"<{element.tag}> {element.get('name')}", "element of an unknown kind", picture=True)
         for part in element:
             yield Skipped(f"<{element.tag}> {element.get('name')} {part.tag}", "in an element of an unknown kind")
@@ -139,6 +140,8 @@ def _video(
     """Every frame of the task's video as an image, labelled or not, and the tracks' shapes."""
     width, height = (pixels(task.element.findtext(f"original_size/{name}")) for name in ("width", "height"))
     shapes = [(track, element) for track in tracks for element in track]
+    for track in (each for each in tracks if not len(each)):
+        yield Skipped(f"{folder}track {track.get('id')}", "track without shapes")
     frames = {_frame(element) for _, element in shapes} - {None}
     for frame in sorted(frames.union(_all_frames(task.element)), key=int):  # type: ignore[arg-type]
         about = {"video_id": task.video or path.stem, "frame_index": frame}

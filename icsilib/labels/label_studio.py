@@ -188,7 +188,10 @@ def _is_no_region(result: Any) -> bool:
 def _shape(where: str, picture: str, results: list[Any], about: dict[str, Any]) -> Shape:
     value: dict[str, Any] = {}
     for result in results:
-        value |= mapping(mapping(result, "result").get("value"), "value")
+        part = mapping(mapping(result, "result").get("value"), "value")
+        if any(value[name] != part[name] for name in PLACED & value.keys() & part.keys()):
+            raise Unusable("several shapes of one id")
+        value |= part
     if any(number(result.get("image_rotation") or 0, "image_rotation") for result in results):
         raise Unusable("image was rotated in Label Studio")
     labels = [label for name in LABELLED for label in sequence(value.get(name, []), name)]

@@ -67,11 +67,12 @@ def _check_columns(path: Path, found: Sequence[str]) -> None:
 
 
 def _row(where: str, row: dict[str, Any], images: "_Images", options: Options) -> Iterator[Record]:
+    if "more" in row or _SHORT in row.values():
+        yield Skipped(where, "row has more or fewer cells than the header", of=text(row["filename"]) or "")
+        return
     about, shape, attributes = (_cell(row[name]) for name in JSON_COLUMNS)
     picture = yield from images.once(row["filename"], row["file_size"], about)
-    if "more" in row or _SHORT in row.values():
-        yield Skipped(where, "row has more or fewer cells than the header", of=picture)
-    elif shape != {} or text(row["region_count"]) not in (None, "0"):
+    if shape != {} or text(row["region_count"]) not in (None, "0"):
         images.count(picture, pixels(row["region_count"]) or 0)
         yield attempt(where, _shape, picture, shape, attributes, options)
 

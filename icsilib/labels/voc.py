@@ -59,7 +59,7 @@ def read(path: Path, options: Options) -> Iterator[Record]:
             yield Picture(key, image_name(root, file.stem), *size, beside=folder, seen=True)
         else:
             yield Skipped(file.name, f"root element is {root.tag!r}, not 'annotation'", picture=True)
-        objects = (each for each in root if len(each) and each.tag not in ABOUT)
+        objects = (each for each in root if len(each) and (each.tag not in ABOUT or each.find("bndbox") is not None))
         for index, element in enumerate(objects, start=1):
             yield attempt(f"{file.name} {element.tag} {index}", _shape, key, element, first)
 

@@ -4,10 +4,13 @@ Two images of 100×80 px. a.png holds a sperm box from (10, 20) to (30, 60), an 
 (60, 30) and a needle tip at (50.5, 40.5), as far as the format can; b.png is not annotated.
 """
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from exports_xml import CVAT_IMAGES, VOC_A, VOC_B
 
 SQUARE = [[40, 10], [60, 10], [60, 30], [40, 30]]
@@ -84,6 +87,23 @@ def coco() -> dict[str, Any]:
         "annotations": annotations,
         "categories": [{"id": i, "name": name} for i, name in enumerate(names, start=1)],
     }
+
+
+def brush(pixels: int) -> list[int]:
+    """Label Studio's bytes of a mask that is painted everywhere, in runs of 2¹⁵ words."""
+    count = pixels * 4
+    bits = f"{count:032b}" + f"{7:05b}" + f"{14:04b}" * 4
+    while count:
+        run = min(count, 2**15)
+        bits += f"100{run - 1:015b}{255:08b}"
+        count -= run
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)]
+
+
+def png(mask: Any) -> str:
+    """LabelMe's text of a mask."""
+    return base64.b64encode(cv2.imencode(".png", np.array(mask, np.uint8) * 255)[1].tobytes()).decode()
 
 
 def write(format: str, folder: Path) -> Path:

@@ -1,11 +1,9 @@
 """Exports that are damaged, cut short or made to harm: refused in one line, or skipped and counted, never lost."""
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import exports
 import numpy as np
 import pytest
@@ -246,16 +244,12 @@ def labelme(folder: Path, *shapes: dict[str, Any]) -> Path:
     return folder / "a.json"
 
 
-def png(mask: Any) -> str:
-    return base64.b64encode(cv2.imencode(".png", np.array(mask, np.uint8) * 255)[1].tobytes()).decode()
-
-
 def test_labelmes_mask_lies_where_its_box_says(tmp_path: Path) -> None:
-    packed = png([[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
+    packed = exports.png([[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
     place = {"shape_type": "mask", "points": [[10, 20], [13, 22]]}
     dataset, _ = read_annotations(labelme(tmp_path, place | {"mask": packed}))
     assert np.argwhere(mask_of(dataset.annotations[0], 80, 100)).tolist() == [[20, 11], [20, 12], [22, 13]]
-    wrong = [packed[:-30], "?", None, png(np.ones((3, 5))), png(np.ones((2000, 2000)))]
+    wrong = [packed[:-30], "?", None, exports.png(np.ones((3, 5))), exports.png(np.ones((2000, 2000)))]
     kept, skipped = skips(labelme(tmp_path, *(place | {"mask": each} for each in wrong)))
     assert (kept, skipped) == (0, {"mask is no PNG image": 3, "mask is of another size than its box": 2})
     huge = place | {"points": [[0, 0], [1e8, 1e8]], "mask": packed}
@@ -327,3 +321,14 @@ def test_vocs_misspelt_objects_are_counted(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("annotation", "track"))
     dataset, report = read_annotations(path, "voc")
     assert (dataset.images, report.skipped.total(), report.skipped_images.total()) == ([], 2, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_outline_over_a_huge_image_is_looked_at_from_afar(tmp_path: Path) -> None:
+    """Traced pixel by pixel, these two thousand strokes of a million pixels would take 100 GB."""
+    zigzag = [value for k in range(2000) for value in (k * 400, k % 2 * 1e6)] + [1e6, 1e6, 0, 1e6]
+    bow = [0, 0, 1e6, 1e6, 1e6, 0, 0, 7e5]
+    for outline, crossing in ((zigzag, False), (bow, True)):
+        path = coco(tmp_path, segmentation=[outline], width=1_000_000, height=1_000_000)
+        _, report = read_annotations(path)
+        assert (report.kept, any("cross themselves" in note for note in report.notes)) == (1, crossing)

@@ -129,7 +129,7 @@ def test_a_mask_of_the_largest_image_takes_its_pixels_thrice_at_most(tmp_path: P
 def test_many_brush_masks_are_unpacked_one_at_a_time(tmp_path: Path) -> None:
     """A hundred masks of 500×400 px, of one run: 20 MB if they stood side by side."""
     of = {"original_width": 500, "original_height": 400}
-    value = {"format": "rle", "rle": brush(500 * 400), "brushlabels": ["oolemma"]}
+    value = {"format": "rle", "rle": exports.brush(500 * 400), "brushlabels": ["oolemma"]}
     result = [{"id": f"m{k}", "type": "brushlabels", "value": value} | of for k in range(100)]
     task = exports.label_studio()[0] | {"annotations": [{"id": 1, "completed_by": 1, "result": result}]}
     (tmp_path / "export.json").write_text(json.dumps([task]))
@@ -139,18 +139,6 @@ def test_many_brush_masks_are_unpacked_one_at_a_time(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert report.kept == 100
     assert peak < 5e6
-
-
-def brush(pixels: int) -> list[int]:
-    """Label Studio's bytes of a mask that is painted everywhere, in runs of 2¹⁵ words."""
-    count = pixels * 4
-    bits = f"{count:032b}" + f"{7:05b}" + f"{14:04b}" * 4
-    while count:
-        run = min(count, 2**15)
-        bits += f"100{run - 1:015b}{255:08b}"
-        count -= run
-    bits += "0" * (-len(bits) % 8)
-    return [int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)]
 
 
 def coco_runs(folder: Path, counts: Any, size: tuple[int, int] = (80, 100)) -> tuple[Any, Any]:
