@@ -53,6 +53,7 @@ CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-
 
 REFERENCES = ROOT / "book/reference"
 TRAINING = REFERENCES / "segmentation_training.json"
+MODEL_CARD = REFERENCE.with_suffix(".md")
 LABELS = "annotations.json"
 WIDER_EVERY = 3  # of the many videos with hard scenes, those that are scored
 Code = Annotated[str, typer.Option(help="Revision of the code that trained it.")]
@@ -117,7 +118,7 @@ def scores(stand_in: Path, coarser: Path, new: Path, data: Path, kept: Path) -> 
     add_speed(results, speed(with_openvino(once)), "openvino")
     add_speed(results, speed(read_model(SECOND_LOOK)), f"{TWO_LOOKS}closeup")
     results.write(REFERENCES / "segmentation_evaluation.json")
-    write_text_atomic(REFERENCE.with_suffix(".md"), card(once, results, read_results(TRAINING), videos))
+    write_text_atomic(MODEL_CARD, card(once, results, read_results(TRAINING), videos))
 
 
 def origin(data: Path, profile: str, code: str, hardware: str, made_by: str) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def kept_table(kept: Path, scored: ScoredSet, name: str, model: Segmenter) -> pd
         kept.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as partial:
             table.to_csv(partial, index=False)
-    return pd.read_csv(path, float_precision="round_trip")
+    return pd.read_csv(path)
 
 
 def add_tables(results: Results, table: pd.DataFrame, folder: Path, prefix: str) -> None:
