@@ -1,13 +1,12 @@
 """Figures of the ICSI procedure: frames with their truth, the course of the needle, a looping clip."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
-from matplotlib.transforms import Transform, blended_transform_factory
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -19,9 +18,9 @@ GreyImage = NDArray[np.uint8]
 PHASE_COLOURS = dict(zip(PHASES, (SKY, GREEN, ORANGE, VERMILION, PURPLE, YELLOW, BLUE, GREY), strict=True))
 
 
-def show_image(ax: Axes, image: GreyImage, title: str = "", size: float | None = None) -> None:
-    """A grey image (S, S) without ticks, in continuous image coordinates of side `size` (its own when None)."""
-    side = size or image.shape[0]
+def show_image(ax: Axes, image: GreyImage, title: str = "") -> None:
+    """A grey image (S, S) without ticks, in continuous image coordinates."""
+    side = image.shape[0]
     ax.imshow(image, cmap="gray", vmin=0, vmax=255, extent=(0, side, side, 0))
     ax.set(title=title, xticks=[], yticks=[], xlim=(0, side), ylim=(side, 0))
     ax.spines[:].set_visible(False)
@@ -63,10 +62,11 @@ def anatomy(ax: Axes, video: Procedure, index: int) -> None:
     show_image(ax, frame.image, f"{video.video_id}, {frame.phase}")
     centre, across = scene.centre, np.array([-scene.u[1], scene.u[0]])
     shell = scene.zona_at(0.0)
+    zona = shell[np.argmax(shell @ (scene.u - across))]
     named = {
         "cytoplasm": centre - 0.45 * scene.radius * across,
         "oolemma": frame.oolemma[np.argmax(frame.oolemma @ across)],
-        "zona pellucida": _between(shell[np.argmax(shell @ (scene.u - across))], centre, 0.09),
+        "zona pellucida": zona + 0.09 * (centre - zona),
         "polar body": np.array(scene.polar_body[:2]),
     }
     if frame.tip is not None:
@@ -75,18 +75,13 @@ def anatomy(ax: Axes, video: Procedure, index: int) -> None:
         named["suction pipette"] = frame.pipette.mean(axis=0)
     for name, place in named.items():
         outward = (place - centre) / max(float(np.linalg.norm(place - centre)), 1.0)
-        text = np.clip(
-            place + 0.16 * scene.size * outward + [0, 0.05 * scene.size], 0.14 * scene.size, 0.86 * scene.size
-        )
+        beside = place + scene.size * (0.16 * outward + [0, 0.05])
+        text = np.clip(beside, 0.14 * scene.size, 0.86 * scene.size)
         ax.annotate(
             name, place, text, color="white", fontsize=8.5, ha="center", va="center",
             bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.5, "edgecolor": "none"},
             arrowprops={"arrowstyle": "->", "color": YELLOW},
         )  # fmt: skip
-
-
-def _between(start: NDArray[np.float64], end: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    return start + share * (end - start)
 
 
 def needle_path(axes: Sequence[Axes], frames: Sequence[Frame], video: Procedure) -> None:
@@ -108,36 +103,19 @@ def needle_path(axes: Sequence[Axes], frames: Sequence[Frame], video: Procedure)
             on_image.plot(*tips[here].T, ".", color=colour, markersize=4)
     radius = video.scene.radius * video.um_per_px
     over_time.axhline(radius, color="black", linewidth=0.8, linestyle="--")
-    over_time.text(0.7, radius, "membrane at rest", fontsize=8, va="bottom", ha="right", transform=_across(over_time))
+    over_time.text(
+        0.7, radius, "membrane at rest", fontsize=8, va="bottom", ha="right", transform=over_time.get_yaxis_transform()
+    )
     over_time.set(xlabel="time (s)", ylabel="tip to centre, along the needle (µm)")
     over_time.legend(fontsize=7.5, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-
-
-def _across(ax: Axes) -> Transform:
-    """x as a share of the axes' width, y in data units."""
-    return blended_transform_factory(ax.transAxes, ax.transData)
-
-
-def compare_curves(ax: Axes, curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> None:
-    """Lines of (x, y) by name."""
-    for (name, (x, y)), colour in zip(curves.items(), (BLUE, ORANGE, GREEN), strict=False):
-        ax.plot(x, y, color=colour, label=name)
 
 
 def looping_clip(images: Sequence[GreyImage], fps: float, quality: int = 40) -> str:
     """HTML of a looping animation, as WebP inside the page: needs no player, no server and no network."""
     first, *rest = [PillowImage.fromarray(image) for image in images]
     content = BytesIO()
-    first.save(
-        content,
-        "WEBP",
-        save_all=True,
-        append_images=rest,
-        duration=round(1000 / fps),
-        loop=0,
-        quality=quality,
-        method=4,
-    )
+    options = {"duration": round(1000 / fps), "loop": 0, "quality": quality, "method": 4}
+    first.save(content, "WEBP", save_all=True, append_images=rest, **options)
     encoded = base64.b64encode(content.getvalue()).decode()
     side = images[0].shape[1]
     return f'<img alt="A rendered ICSI procedure, looping" width="{side}" src="data:image/webp;base64,{encoded}">'

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -151,13 +152,18 @@ def training_curves(axes: Sequence[Axes], log: pd.DataFrame) -> None:
     iou.legend(fontsize=8)
     tip.plot(log["epoch"], log["tip_px_at_512"], ".-", color=VERMILION)
     tip.set(ylabel="tip error, px at 512", yscale="log")
-    tip.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-    tip.yaxis.set_major_formatter("{x:g}")
-    tip.yaxis.set_minor_formatter(NullFormatter())  # its labels would lie upon each other
+    _plain_numbers(tip.yaxis, (1, 1.5, 2, 3, 5, 7))
     friction.plot(log["epoch"], log["friction"], ".-", color=GREEN)
     friction.set(ylabel="mean ξ of diffGrad")
     for ax in axes:
         ax.set_xlabel("epoch")
+
+
+def _plain_numbers(axis: Axis, steps: Sequence[float]) -> None:
+    """Label a logarithmic axis at `steps` of every power of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())  # its labels would lie upon each other
 
 
 def tip_error_histogram(ax: Axes, errors: ArrayLike, published_mean: float | None = None) -> None:
@@ -177,9 +183,7 @@ def tip_error_by_contrast(ax: Axes, table: pd.DataFrame, published_mean: float) 
     ax.loglog(table["tip_contrast"], table["tip_px"], ".", ms=5, color=BLUE)
     ax.axhline(published_mean, color="black", ls="--", label=f"mean published, {published_mean:.1f} px")
     ax.set(xlabel="contrast of the tip (SD of the grain about it)", ylabel="tip error (px at 512)")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    _plain_numbers(ax.xaxis, (1, 2, 5))
     ax.legend(fontsize=8)
 
 

@@ -16,13 +16,13 @@ PEOPLE_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 KIND_COLOURS = {"inter": BLUE, "intra": ORANGE}
 
 
-def draw_labels(
+def _draw_labels(
     axis: Axes,
     image: NDArray[np.uint8],
     masks: Mapping[str, NDArray[np.bool_]],
     points: Mapping[str, NDArray[np.float64]],
     people: Sequence[str],
-) -> Axes:
+) -> None:
     """Outlines and points of each person, one round, on the frame: masks (A, H, W), points (A, 2) px."""
     height, width = image.shape[:2]
     axis.imshow(image, cmap="gray", extent=(0, width, height, 0))
@@ -35,7 +35,6 @@ def draw_labels(
             axis.plot(*places[i], "+", color=colour, markersize=9, markeredgewidth=1.4)
         axis.plot([], [], color=colour, label=person)
     axis.set(xlim=(0, width), ylim=(height, 0), xlabel="x (px)", ylabel="y (px)")
-    return axis
 
 
 def labelled_frame(
@@ -45,59 +44,34 @@ def labelled_frame(
     people: Sequence[str],
     close_up: float,
 ) -> plt.Figure:
-    """`draw_labels` on the whole frame, and a square of `close_up` px at the right edge of the first region."""
+    """Everybody's labels on the whole frame, and in a square of `close_up` px at the right edge of the first region."""
     figure, axes = plt.subplots(1, 2, figsize=(BOOK_WIDTH, 3.9))
     for axis in axes:
-        draw_labels(axis, image, masks, points, people)
+        _draw_labels(axis, image, masks, points, people)
     rows, columns = next(iter(masks.values()))[0].nonzero()
-    zoom(axes[1], (columns.max(), rows[columns.argmax()]), close_up)
+    x, y, half = columns.max(), rows[columns.argmax()], close_up / 2
+    axes[1].set(xlim=(x - half, x + half), ylim=(y + half, y - half))
     axes[0].set_title("the frame")
     axes[1].set_title("close-up of the cell's right edge")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(people))
     return figure
 
 
-def zoom(axis: Axes, centre: Sequence[float], side: float) -> Axes:
-    """Show only a square of `side` px about `centre`."""
-    axis.set(xlim=(centre[0] - side / 2, centre[0] + side / 2), ylim=(centre[1] + side / 2, centre[1] - side / 2))
-    return axis
-
-
-def heat_map(axis: Axes, matrix: pd.DataFrame, title: str, unit: str, limits: tuple[float, float]) -> Axes:
-    """Mean agreement of each two people or rounds; darker is better agreement whatever the unit."""
-    colours = "viridis_r" if unit == "IoU" else "viridis"
-    places = ".3f" if unit == "IoU" else ".2f"
-    low, high = limits
-    sns.heatmap(
-        matrix.astype(float), ax=axis, annot=len(matrix) <= 6, fmt=places, cmap=colours, vmin=low, vmax=high,
-        square=True, cbar=False, annot_kws={"size": 7.5},
-    )  # fmt: skip
-    axis.set_title(title)
-    axis.set(xlabel="", ylabel="")
-    axis.tick_params(length=0, labelsize=8)
-    return axis
-
-
 def people_heat_maps(matrices: Mapping[str, pd.DataFrame], units: Mapping[str, str]) -> plt.Figure:
-    """One annotator × annotator heat map for each structure; the diagonal is a person with themselves."""
+    """One annotator × annotator heat map per structure; the diagonal is a person with themselves."""
     figure, axes = plt.subplots(1, len(matrices), figsize=(2.9 * len(matrices), 3.1), squeeze=False)
     for axis, (structure, matrix) in zip(axes[0], matrices.items(), strict=True):
-        values = matrix.to_numpy(dtype=float)
-        limits = (float(np.nanmin(values)), float(np.nanmax(values)))
-        heat_map(axis, matrix, f"{structure} ({units[structure]})", units[structure], limits)
+        _heat_map(axis, matrix, f"{structure} ({units[structure]})", units[structure], _limits(matrix))
     return figure
 
 
 def round_heat_maps(matrices: Mapping[str, pd.DataFrame], unit: str) -> plt.Figure:
-    """One round × round heat map for each person, all on one scale."""
+    """One round × round heat map per person, all on one scale."""
     figure, axes = plt.subplots(1, len(matrices), figsize=(1.9 * len(matrices), 2.5), squeeze=False)
-    values = np.concatenate([matrix.to_numpy(dtype=float).ravel() for matrix in matrices.values()])
-    limits = (float(np.nanmin(values)), float(np.nanmax(values)))
+    limits = _limits(*matrices.values())
     for axis, (person, matrix) in zip(axes[0], matrices.items(), strict=True):
         short = matrix.rename(index=_short, columns=_short)
-        heat_map(axis, short, str(person), unit, limits)
-        for text in axis.texts:
-            text.set_size(5.5)
+        _heat_map(axis, short, str(person), unit, limits, digits_size=5.5)
     return figure
 
 
@@ -105,51 +79,73 @@ def _short(name: str) -> str:
     return str(name).removeprefix("round ")
 
 
-def annotator_distributions(axis: Axes, rows: pd.DataFrame, unit: str) -> Axes:
-    """Box plots of every pair that an annotator is part of (`agreement.by_annotator`), inter beside intra."""
-    sns.boxplot(
-        rows, x="annotator", y="value", hue="kind", hue_order=list(KIND_COLOURS), palette=KIND_COLOURS, ax=axis,
-        width=0.65, fliersize=1.5, linewidth=0.8,
+def _limits(*matrices: pd.DataFrame) -> tuple[float, float]:
+    values = np.concatenate([matrix.to_numpy(dtype=float).ravel() for matrix in matrices])
+    return float(np.nanmin(values)), float(np.nanmax(values))
+
+
+def _heat_map(
+    axis: Axes, matrix: pd.DataFrame, title: str, unit: str, limits: tuple[float, float], digits_size: float = 7.5
+) -> None:
+    """Mean agreement of each two people or rounds; darker is better agreement whatever the unit."""
+    colours, places = ("viridis_r", ".3f") if unit == "IoU" else ("viridis", ".2f")
+    sns.heatmap(
+        matrix.astype(float), ax=axis, annot=len(matrix) <= 6, fmt=places, cmap=colours, vmin=limits[0], vmax=limits[1],
+        square=True, cbar=False, annot_kws={"size": digits_size},
     )  # fmt: skip
-    axis.set(xlabel="annotator", ylabel=unit if unit == "IoU" else f"distance ({unit})")
-    axis.legend(title="", fontsize=8)
-    return axis
+    axis.set(title=title, xlabel="", ylabel="")
+    axis.tick_params(length=0, labelsize=8)
 
 
 def distribution_panels(rows: Mapping[str, pd.DataFrame], units: Mapping[str, str]) -> plt.Figure:
-    """`annotator_distributions` of each structure side by side, with one legend."""
+    """Box plots per structure of every pair that an annotator is part of (`agreement.by_annotator`), by kind."""
     figure, axes = plt.subplots(1, len(rows), figsize=(2.5 * len(rows) + 0.8, 3.3), squeeze=False)
     for axis, (structure, pairs) in zip(axes[0], rows.items(), strict=True):
-        annotator_distributions(axis, pairs, units[structure]).set_title(structure)
+        sns.boxplot(
+            pairs, x="annotator", y="value", hue="kind", hue_order=list(KIND_COLOURS), palette=KIND_COLOURS, ax=axis,
+            width=0.65, fliersize=1.5, linewidth=0.8,
+        )  # fmt: skip
+        unit = units[structure]
+        axis.set(title=structure, xlabel="annotator", ylabel=unit if unit == "IoU" else f"distance ({unit})")
         handles, names = axis.get_legend_handles_labels()
         axis.get_legend().remove()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure
 
 
-def coverage_bars(axis: Axes, shares: pd.DataFrame, title: str, promised: float = 0.95) -> Axes:
+def coverage_panels(panels: Mapping[str, pd.DataFrame], promised: float = 0.95) -> plt.Figure:
     """Share of simulated studies whose interval holds the truth (`coverage.coverage`), against the promise."""
-    position = np.arange(len(shares))[::-1]
-    error = np.abs(shares[["low", "high"]].to_numpy().T - shares["coverage"].to_numpy())
-    axis.barh(position, shares["coverage"], xerr=error, color=SKY, height=0.62, error_kw={"lw": 1})
-    axis.axvline(promised, color=VERMILION, lw=1.2, label=f"promised: {promised:.0%}")
-    axis.set_yticks(position, [LABELS[name] for name in shares.index])
-    axis.set(xlim=(0, 1), xticks=(0, 0.5, 1))
-    axis.set_title(title)
-    return axis
-
-
-def coverage_panels(panels: Mapping[str, pd.DataFrame]) -> plt.Figure:
-    """`coverage_bars` side by side, with the same methods in the same order."""
     figure, axes = plt.subplots(1, len(panels), figsize=(2.3 * len(panels) + 1.9, 2.7), sharey=True, squeeze=False)
-    for axis, (title, shares) in zip(axes[0], panels.items(), strict=True):
-        coverage_bars(axis, shares.reindex(list(LABELS)), title)
+    for axis, (title, found) in zip(axes[0], panels.items(), strict=True):
+        shares = found.reindex(list(LABELS))
+        position = np.arange(len(shares))[::-1]
+        error = np.abs(shares[["low", "high"]].to_numpy().T - shares["coverage"].to_numpy())
+        axis.barh(position, shares["coverage"], xerr=error, color=SKY, height=0.62, error_kw={"lw": 1})
+        axis.axvline(promised, color=VERMILION, lw=1.2, label=f"promised: {promised:.0%}")
+        axis.set_yticks(position, list(LABELS.values()))
+        axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), title=title)
     axes[0, 0].legend(loc="lower left", fontsize=7, facecolor="white", frameon=True)
     figure.supxlabel("share of simulated studies whose interval holds the truth", fontsize=9.5)
     return figure
 
 
-def interval_ladder(axis: Axes, intervals: pd.DataFrame, zero: bool = False) -> Axes:
+def interval_ladders(ladders: Mapping[str, pd.DataFrame], units: Mapping[str, str]) -> plt.Figure:
+    """`crossed.compare_intervals` of each structure: a column of panels each, one row for each quantity."""
+    quantities = list(dict.fromkeys(next(iter(ladders.values())).index.get_level_values(0)))
+    shape = (len(quantities), len(ladders))
+    figure, axes = plt.subplots(*shape, figsize=(2.3 * shape[1] + 1.0, 1.65 * shape[0]), squeeze=False)
+    for column, (structure, intervals) in zip(axes.T, ladders.items(), strict=True):
+        for axis, quantity in zip(column, quantities, strict=True):
+            difference = quantity == quantities[-1]
+            _interval_ladder(axis, intervals.loc[quantity], zero=difference)
+            axis.set_xlabel(f"{'' if difference else 'mean '}{quantity} ({units[structure]})")
+            if axis not in axes[:, 0]:
+                axis.set_yticklabels([])
+        column[0].set_title(structure)
+    return figure
+
+
+def _interval_ladder(axis: Axes, intervals: pd.DataFrame, zero: bool) -> None:
     """Intervals (columns estimate, low, high) under one another, labelled by the table's index."""
     position = np.arange(len(intervals))[::-1]
     estimate = intervals["estimate"].to_numpy()
@@ -160,19 +156,3 @@ def interval_ladder(axis: Axes, intervals: pd.DataFrame, zero: bool = False) -> 
     axis.locator_params(axis="x", nbins=4)
     if zero:
         axis.axvline(0, color=GREY, lw=1)
-    return axis
-
-
-def interval_ladders(ladders: Mapping[str, pd.DataFrame], units: Mapping[str, str]) -> plt.Figure:
-    """`crossed.compare_intervals` of each structure: a column of panels each, one row for each quantity."""
-    quantities = list(dict.fromkeys(next(iter(ladders.values())).index.get_level_values(0)))
-    shape = (len(quantities), len(ladders))
-    figure, axes = plt.subplots(*shape, figsize=(2.3 * shape[1] + 1.0, 1.65 * shape[0]), squeeze=False)
-    for column, (structure, intervals) in zip(axes.T, ladders.items(), strict=True):
-        for axis, quantity in zip(column, quantities, strict=True):
-            interval_ladder(axis, intervals.loc[quantity], zero=quantity == quantities[-1])
-            axis.set_xlabel(f"{'mean ' if quantity != quantities[-1] else ''}{quantity} ({units[structure]})")
-            if axis not in axes[:, 0]:
-                axis.set_yticklabels([])
-        column[0].set_title(structure)
-    return figure
