@@ -16,7 +16,7 @@ import typer
 
 from icsilib.data.manifest import data_digest, fetch
 from icsilib.data.svia import load
-from icsilib.detection.settings import PROFILES, as_record
+from icsilib.detection.settings import PROFILES
 from icsilib.detection.video_folds import INITIALISATIONS, SEEDS, held_out_runs, run_fold, seeds_interval
 from icsilib.files import write_text_atomic
 from icsilib.study.provenance import ROOT, Results, Value
@@ -29,7 +29,7 @@ def main(runs: Path) -> None:
     """Run what is missing, and write the results."""
     root = fetch("svia")
     dataset, settings = load(root), PROFILES["svia"]
-    results = Results("detection_svia", "svia", None, settings=as_record(settings), held_out=HELD_OUT)
+    results = Results("detection_svia", "svia", None, settings=settings.as_record(), held_out=HELD_OUT)
     rows = []
     for run in held_out_runs(HELD_OUT):
         rows.append(run_fold(dataset, root, run, settings, runs))

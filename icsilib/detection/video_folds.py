@@ -16,15 +16,14 @@ from scipy import stats
 
 from icsilib.data.annotations import Dataset
 from icsilib.data.splits import Split
-from icsilib.detection.detector import Detector
 from icsilib.detection.evaluate import coco_evaluation, scores_of
 from icsilib.detection.export import with_openvino
 from icsilib.detection.images import digest_of, labelled_images
-from icsilib.detection.settings import Settings, as_record
+from icsilib.detection.settings import Settings
 from icsilib.detection.train import detect_files, train
-from icsilib.detection.weights import load_weights
+from icsilib.detection.weights import load
 from icsilib.files import write_text_atomic
-from icsilib.training.checkpoints import differences
+from icsilib.training.runs import differences
 
 VALIDATION_STRIDE = 8  # every so many frames of the validation video: its neighbours hardly differ
 
@@ -63,14 +62,13 @@ def run_fold(
     ids = fold(dataset, run.held_out).of(dataset)
     part = {name: labelled_images(dataset, root, members) for name, members in ids.items()}
     chosen = settings.with_(initialisation=run.initialisation)
-    about = {"settings": as_record(chosen), "data": digest_of(*part.values())}
+    about = {"settings": chosen.as_record(), "data": digest_of(*part.values())}
     if (place / "result.json").exists():
         return _finished(place / "result.json", about)
     trained = train(part["train"], part["validation"][::VALIDATION_STRIDE], chosen, place, run.seed, progress=progress)
     if trained.initialisation != run.initialisation:
         raise ValueError(f"{run.name}: started from {trained.initialisation}; set ICSILIB_WEIGHTS and run it again")
-    network, _, _ = load_weights(trained.weights)
-    found = detect_files(with_openvino(Detector(network, chosen)), part["test"])
+    found = detect_files(with_openvino(load(trained.weights)), part["test"])
     scores = scores_of(coco_evaluation(part["test"], found))
     result = {
         "held_out": run.held_out,

@@ -5,7 +5,7 @@ import pytest
 from icsilib.data.annotations import Dataset, Image, box_annotation
 from icsilib.data.structures import SPERM
 from icsilib.detection.images import digest_of, labelled_images
-from icsilib.detection.settings import Settings, as_record
+from icsilib.detection.settings import Settings
 from icsilib.detection.video_folds import Run, fold, held_out_runs, run_fold, seeds_interval
 
 
@@ -35,7 +35,7 @@ def test_a_finished_run_of_the_same_settings_and_data_is_read_not_repeated(tmp_p
     data = digest_of(*(labelled_images(dataset, tmp_path, members) for members in ids.values()))
     (tmp_path / run.name).mkdir()
     result = tmp_path / run.name / "result.json"
-    result.write_text(json.dumps({"ap": 0.5, "about": {"settings": as_record(settings), "data": data}}))
+    result.write_text(json.dumps({"ap": 0.5, "about": {"settings": settings.as_record(), "data": data}}))
     assert run_fold(dataset, tmp_path, run, settings, tmp_path) == {"ap": 0.5}
     with pytest.raises(ValueError, match=r"result\.json: is of other settings; choose another folder"):
         run_fold(dataset, tmp_path, run, settings.with_(steps=1), tmp_path)
