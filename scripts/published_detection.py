@@ -87,7 +87,7 @@ def score(
 ) -> None:
     """Write scores, a free-response curve, images per second and the log."""
     detector = load(run / WEIGHTS, device)
-    collected = Results(f"detection_{profile}", profile, seed)
+    collected = Results(f"detection_{profile}", profile, seed, device)
     write_biopsy_benchmark(benchmark, seed)
     for name, folder in (("biopsy", data), ("benchmark", benchmark)):
         collected.data[name] = sha256_of(folder / "annotations.json")

@@ -76,7 +76,7 @@ def score(
 ) -> None:
     """Write scores on the test videos, the log and the time a frame takes."""
     segmenter = load(run / WEIGHTS, device)
-    collected = Results(f"segmentation_{profile}", profile, None)
+    collected = Results(f"segmentation_{profile}", profile, None, device)
     judged = {}
     for name, file in (("people", PEOPLE), ("truth", TRUTH)):
         judged[name] = load_frames(data / file, segmenter.settings.preprocess, "test")

@@ -98,7 +98,7 @@ def evaluate(
     if results is not None:
         validation = _images(data, "validation")
         tested = (images, found), (validation, _found(detector, validation, batch_size))
-        _write_scores(results, weights, data, part, tested, str(origin))
+        _write_scores(results, weights, data, part, tested, str(origin), device)
 
 
 def _check_grouped(data: Path, ids: set[int]) -> None:
@@ -125,7 +125,9 @@ def _intervals(evaluation: "COCOeval", groups: list[str], resamples: int) -> dic
     return {name: f"{low:.3f} to {high:.3f}" for name, (low, high) in found.items()}
 
 
-def _write_scores(path: Path, weights: str, data: Path, part: str, tested: "tuple[Any, Any]", origin: str) -> None:
+def _write_scores(
+    path: Path, weights: str, data: Path, part: str, tested: "tuple[Any, Any]", origin: str, device: str
+) -> None:
     from icsilib.detection.settings import Settings
     from icsilib.detection.weights import weights_file
     from icsilib.files import sha256_of
@@ -135,7 +137,9 @@ def _write_scores(path: Path, weights: str, data: Path, part: str, tested: "tupl
 
     file = weights_file(weights)
     _, settings, training = read_weights(file, Settings)
-    collected = Results("detection_evaluation", settings.profile, None, training=training, weights=sha256_of(file))
+    collected = Results(
+        "detection_evaluation", settings.profile, None, device, training=training, weights=sha256_of(file)
+    )
     collected.data[f"{origin}, {part}"] = sha256_of(data / "annotations.json")
     test, validation = (Tested(*one) for one in tested)
     hits = add_scores(collected, test, validation, origin).hits

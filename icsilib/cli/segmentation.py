@@ -117,7 +117,9 @@ def _write_scores(
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import TWO_LOOKS, add_groups, add_scores, add_speed
 
-    results = Results("segmentation_evaluation", segmenter.settings.profile, None, training=segmenter.training)
+    results = Results(
+        "segmentation_evaluation", segmenter.settings.profile, None, segmenter.device, training=segmenter.training
+    )
     results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
     prefix = ""
     add_speed(results, speed(segmenter))

@@ -7,6 +7,11 @@ from icsilib.detection.detector import Detector
 from icsilib.training.compiled import Precision, compiled
 
 
+def fastest(detector: Detector) -> Detector:
+    """The detector through OpenVINO if it is on the CPU, else as it is."""
+    return with_openvino(detector) if detector.device.type == "cpu" else detector
+
+
 def with_openvino(detector: Detector, precision: Precision = "f32") -> Detector:
     """The same detector, its network run by OpenVINO on the CPU."""
     if not isinstance(detector.network, torch.nn.Module):

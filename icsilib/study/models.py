@@ -5,23 +5,28 @@ from pathlib import Path
 from icsilib import detection, segmentation
 from icsilib.detection.weights import SHIPPED
 from icsilib.segmentation.segmenter import REFERENCE
+from icsilib.training.devices import Device
 from icsilib.training.runs import WEIGHTS
 
 
-def segmentation_model(out: Path | str, weights: Path | str = "", looks: int = 1) -> tuple[segmentation.Segmenter, str]:
+def segmentation_model(
+    out: Path | str, weights: Path | str = "", device: Device = "auto", looks: int = 1
+) -> tuple[segmentation.Segmenter, str]:
     """A segmenter and where it comes from; `out` is a folder such as `build/quick`, `weights` a file to use instead.
 
     It looks once, as the paper's does, or with `looks=2` twice, the study's extension.
     """
     path, origin = _weights(weights, REFERENCE, Path(out) / "segmentation", "segmentation_training")
-    return segmentation.load(path, looks), origin
+    return segmentation.load(path, looks, device), origin
 
 
-def detection_model(out: Path | str, weights: Path | str = "") -> tuple[detection.Detector, str]:
+def detection_model(
+    out: Path | str, weights: Path | str = "", device: Device = "auto"
+) -> tuple[detection.Detector, str]:
     """A detector and where it comes from; `out` is a folder such as `build/quick`, `weights` a file to use instead."""
     shipped = SHIPPED / "biopsy_phantom.safetensors"
     path, origin = _weights(weights, shipped, Path(out) / "detection", "detection_training")
-    return detection.load(path), origin
+    return detection.load(path, device), origin
 
 
 def _weights(named: Path | str, shipped: Path, trained: Path, notebook: str) -> tuple[Path, str]:

@@ -70,7 +70,7 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path):
 
 
 def assert_equal_runs(a, b):
-    for name in ("last", "best"):
+    for name in ("checkpoint", "weights"):
         assert (a / f"{name}.safetensors").read_bytes() == (b / f"{name}.safetensors").read_bytes()
     assert (a / "log.csv").read_text() == (b / "log.csv").read_text()
 
@@ -247,3 +247,10 @@ def test_weights_are_kept_by_average_precision_and_recall_together():
     log = [{"step": 1, "loss": 1.0}]
     log += [{"step": n, "validation_ap": ap, "validation_ar": ar} for n, ap, ar in ((2, 0.8, 0.6), (3, 0.79, 0.7))]
     assert best_validation(log)["step"] == 3
+
+
+def test_a_finished_run_without_its_best_weights_is_refused(tmp_path):
+    images = write_images(tmp_path)
+    train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run").weights.unlink()
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: is missing, .*delete .*checkpoint\.safetensors"):
+        train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
