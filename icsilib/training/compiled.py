@@ -26,7 +26,7 @@ def compiled(network: nn.Module, shape: tuple[int, int, int], precision: Precisi
     example = torch.zeros(1, *shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces the end of the tracing that OpenVINO converts from
-        model = openvino.convert_model(network, example_input=example, input=[("image", [-1, *shape])])
+        model = openvino.convert_model(network, example_input=example, input=[[-1, *shape]])
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     program = openvino.compile_model(model, "CPU", settings)
     return lambda images: [torch.from_numpy(value) for value in program(images.contiguous().numpy()).values()]

@@ -162,7 +162,7 @@ def test_benchmark_names_what_it_ran(trained):
         (["predict", "DATA/0.png", "--out", "DATA/1.png"], "1.png: would be replaced by the boxes"),
         (["predict", "DATA/annotations.json", "--out", "DATA/annotations.json"], "annotations.json: would be replaced"),
         (["evaluate", "DATA", "--weights", "nobody"], "no such file; train one with"),
-        (["evaluate", "DATA", "--weights", "DATA/0.png"], "not weights of this study's detector"),
+        (["evaluate", "DATA", "--weights", "DATA/0.png"], "not weights of this study's detection model"),
         (["evaluate", "DATA", "--weights", "DATA"], "is a folder; name the file in it"),
         (["predict", "DATA/split.json", "--weights", "DATA/run/weights.safetensors"], "no image"),
         (["benchmark", "DATA", "--weights", "DATA/run/weights.safetensors", "--engine", "coral"], "choose torch or"),

@@ -84,11 +84,11 @@ def test_a_run_stopped_between_two_saves_ends_with_the_same_bits(tmp_path, monke
 
     real, steps = training.learning_rate, []
 
-    def stopping(step, settings):
+    def stopping(step, *schedule):
         steps.append(step)
         if step == 3 and steps.count(3) == 1:
             raise Stop
-        return real(step, settings)
+        return real(step, *schedule)
 
     monkeypatch.setattr(training, "learning_rate", stopping)
     with pytest.raises(Stop):
