@@ -75,7 +75,7 @@ def score(
     device: Device = "auto",
 ) -> None:
     """Write scores on the test videos, the log and the time a frame takes."""
-    segmenter = load(run / WEIGHTS, device)
+    segmenter = load(run / WEIGHTS, device=device)
     collected = Results(f"segmentation_{profile}", profile, None, device)
     judged = {}
     for name, file in (("people", PEOPLE), ("truth", TRUTH)):

@@ -18,6 +18,7 @@ from icsilib.segmentation.evaluate import speed
 from icsilib.segmentation.frames import network_input
 from icsilib.segmentation.losses import Target, total_loss
 from icsilib.segmentation.optim import DiffGrad
+from icsilib.segmentation.second_look import TwoLooks, with_flips
 from icsilib.segmentation.segmenter import Segmenter
 from icsilib.segmentation.settings import Settings as SegmentationSettings
 from icsilib.training.devices import DeviceError, device_name, device_of, resolve_device
@@ -52,12 +53,14 @@ def test_segmentation_learns_on_the_device():
 def test_a_segmenter_predicts_on_the_device(flips):
     segmenter = Segmenter(on_meta(TINY), TINY, {})
     with pytest.raises(NotImplementedError, match=READ_OUT):
-        (segmenter.with_flips() if flips else segmenter).predict(PHOTOGRAPH)
+        (with_flips(segmenter) if flips else segmenter).predict(PHOTOGRAPH)
     assert speed(segmenter, frames=1).device == "meta"
 
 
 def test_second_look_is_on_the_device_of_the_first():
-    assert segmentation.load(device=META).second.device == META
+    model = segmentation.load(device=META)
+    assert isinstance(model, TwoLooks)
+    assert model.second.device == META
 
 
 @pytest.mark.parametrize("profile", ["paper", "authors", "quick"])
