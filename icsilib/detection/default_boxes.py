@@ -19,6 +19,7 @@ from icsilib.detection.boxes import box_iou, cxcywh_to_xywh
 PUBLISHED_RATIOS = (2.0, 3.0)  # long side : short side, each used both ways round
 PUBLISHED_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)  # side of map k's square; torchvision's SSD300
 AUTHORS_SCALES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0)  # the authors' configuration, lines 33 and 34; 1 is appended
+SAME = 0.5  # IoU from which on a default box counts as the sperm's
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # divisors of the offsets (cx, cy, w, h)
 LayoutName = Literal["published", "authors"]
 
@@ -87,7 +88,7 @@ def coverage(shapes: NDArray[np.floating], defaults: Tensor, draw: np.random.Gen
     places = draw.uniform(shapes / 2, np.maximum(1 - shapes / 2, shapes / 2))
     boxes = torch.from_numpy(np.concatenate([places, shapes], axis=1)).float()
     overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(defaults))
-    return float((overlap.amax(dim=1) >= 0.5).float().mean())
+    return float((overlap.amax(dim=1) >= SAME).float().mean())
 
 
 def encode(boxes: Tensor, defaults: Tensor) -> Tensor:
@@ -115,12 +116,12 @@ class Matches:
     offsets: Tensor  # (N, 4) encoded target, 0 where not positive
 
 
-def match(boxes: Tensor, defaults: Tensor, threshold: float = 0.5) -> Matches:
+def match(boxes: Tensor, defaults: Tensor) -> Matches:
     """Match the labelled `boxes` (M, 4) of one image to `defaults` (N, 4), both cxcywh.
 
     Every sperm gets a default box of its own, the pairs with the largest IoU first (Liu et al. 2016, section 2.2): two
     sperm that cross and share their best box both keep one. Any other default box is positive when its IoU with a
-    sperm reaches `threshold`, and then belongs to the sperm that it overlaps most. All others are background.
+    sperm reaches 0.5, and then belongs to the sperm that it overlaps most. All others are background.
     """
     count = len(defaults)
     if len(boxes) == 0:
@@ -128,7 +129,7 @@ def match(boxes: Tensor, defaults: Tensor, threshold: float = 0.5) -> Matches:
         return Matches(nothing, nothing.long(), torch.zeros_like(defaults))
     overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(defaults))
     best_overlap, sperm = overlap.max(dim=0)
-    positive = best_overlap >= threshold
+    positive = best_overlap >= SAME
     for owner, own in _one_each(overlap):
         positive[own], sperm[own] = True, owner
     offsets = torch.where(positive[:, None], encode(boxes[sperm], defaults), 0.0)

@@ -175,7 +175,7 @@ class Score:
     interval: tuple[float, float] | None  # 95 %, of the mean, by resampling whole videos; None below two of them
 
 
-def summarise(table: pd.DataFrame, column: str, resamples: int = 2000, seed: int = 0) -> Score:
+def summarise(table: pd.DataFrame, column: str) -> Score:
     """Mean, SD and 95 % interval of `column`. Frames of a video are near-copies, so the interval draws videos.
 
     Of one video there is no interval, which would have no width; where no frame is scored the statistics are NaN.
@@ -190,12 +190,12 @@ def summarise(table: pd.DataFrame, column: str, resamples: int = 2000, seed: int
         n=len(values),
         left_out=len(table) - len(values),
         videos=len(by_video),
-        interval=_interval(by_video, resamples, seed) if len(by_video) > 1 else None,
+        interval=_interval(by_video) if len(by_video) > 1 else None,
     )
 
 
-def _interval(by_video: pd.DataFrame, resamples: int, seed: int) -> tuple[float, float]:
-    drawn = draw_counts(np.random.default_rng(seed), len(by_video), resamples)
+def _interval(by_video: pd.DataFrame) -> tuple[float, float]:
+    drawn = draw_counts(np.random.default_rng(0), len(by_video), 2000)
     means = (drawn @ by_video["sum"].to_numpy()) / (drawn @ by_video["count"].to_numpy())
     return percentile_interval(means)
 
