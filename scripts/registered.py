@@ -32,12 +32,12 @@ from icsilib.files import write_text_atomic
 from icsilib.phantoms.dataset import read_description, verify_phantom_set
 from icsilib.phantoms.people.embryologists import label_dataset
 from icsilib.segmentation import load as load_segmenter
-from icsilib.segmentation.evaluate import model_table
+from icsilib.segmentation.evaluate import frame_table
 from icsilib.segmentation.frames import load_frames
 from icsilib.study.detection_scores import add_precision_gap, add_scores_at
 from icsilib.study.looks import LOOKS, Registration, looked_at, read_registrations
 from icsilib.study.provenance import ROOT, Results, code_revision, read_results
-from icsilib.study.segmentation_scores import add_scores
+from icsilib.study.segmentation_scores import TWO_LOOKS, add_scores
 
 REFERENCE = ROOT / "book" / "reference"
 RESAMPLES = 1000
@@ -101,10 +101,10 @@ def today() -> str:
 
 def score_videos(results: Results, folder: Path) -> None:
     """Paper A: one look, which is the paper's method, and two."""
-    twice = load_segmenter()
-    frames = load_frames(folder / "annotations.json", twice.settings.preprocess)
-    add_scores(results, model_table(twice.with_one_look(), frames), "phantom")
-    add_scores(results, model_table(twice, frames), "phantom", "two_looks.")
+    once = load_segmenter(looks=1)
+    frames = load_frames(folder / "annotations.json", once.settings.preprocess)
+    add_scores(results, frame_table(once, frames), "phantom")
+    add_scores(results, frame_table(load_segmenter(), frames), "phantom", TWO_LOOKS)
 
 
 def score_patients(results: Results, folder: Path) -> None:

@@ -30,7 +30,7 @@ Data = Annotated[Path, typer.Argument(help="COCO file of labelled frames, or its
 Weights = Annotated[Path | None, typer.Option(help="File that training wrote; the shipped model when left out.")]
 Part = Annotated[str, typer.Option(help="Part of the split: train, validation, test; or all, which needs no split.")]
 Closeups = Annotated[Path | None, typer.Option(help="Weights of the profile closeup, for a second look.")]
-Once = Annotated[bool, typer.Option("--once", help="Without the shipped model's second look.")]
+Once = Annotated[bool, typer.Option("--once", help="Look once, as the paper's method; the shipped model looks twice.")]
 _IMAGE: "tuple[Fraction, int | None]" = Fraction(1), 1  # frames/s and frames of what is no video
 
 Engine = Annotated[str, typer.Option(help="What runs the network: torch, or openvino on the CPU.")]
