@@ -109,7 +109,7 @@ def convert(
 
     options = reading_options(label, default_label, images, size, skip_empty)
     options |= {"annotator": annotator, "round": round, "drawn_only": drawn_only, "keypoint": keypoint}
-    dataset, report = read_annotations(source, format, **options)
+    dataset, report = read_annotations(source, format, besides=out, **options)
     typer.echo("\n".join(report.lines()))
     if not dataset.images or report.records > report.kept == 0:
         what = "object" if dataset.images else "image"

@@ -168,7 +168,8 @@ class _Assembly:
         if crossing := [each for each in self.annotations if any(map(crosses_itself, polygons_of(each)))]:
             where = names_of[crossing[0].image_id]
             yield f"{len(crossing)} outlines cross themselves, such as one in {where}; look whether they are meant so"
-        if self.source.is_dir() and (count := sum(map(is_leaving, self.source.rglob("*")))):
+        folders = {self.options.images, self.source if self.source.is_dir() else None} - {None}
+        if count := sum(is_leaving(file) for folder in folders if folder for file in folder.rglob("*")):
             yield f"{count} files whose names begin with a dot were passed over"
         if absent := [name for name in names_of.values() if not is_there(self.folder / name)]:
             yield f"{len(absent)} of {len(names_of)} images are not in {self.folder}, such as {absent[0]}"

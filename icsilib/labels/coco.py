@@ -51,9 +51,12 @@ def read(path: Path, options: Options) -> Iterator[Record]:
     yield from _pictures(images or [])
     for index, value in enumerate(annotations or [], start=1):
         picture = text(value.get("image_id")) if isinstance(value, dict) else None
-        shape = attempt(f"annotation {index}", _shape, picture or "", value, labels, points)
-        if isinstance(shape, Shape) and shape.kind == "point" and _outlined(value):
-            yield Changed(shape.where, "has an outline and a point; only the point is kept")
+        shape = attempt(f"annotation {index}", _shape, picture or "", value, labels, points, options.keypoint)
+        if isinstance(shape, Shape) and shape.kind == "point":
+            if value.get("keypoints") and _outlined(value):
+                yield Changed(shape.where, "has an outline and a point; only the point is kept")
+            if len(value.get("keypoints") or ()) > 3:
+                yield Changed(shape.where, f"has several key points; only {options.keypoint!r} is kept")
         yield shape
 
 
@@ -66,14 +69,14 @@ def _labels(categories: list[Any]) -> dict[str | None, set[str | None]]:
     return dict(labels)
 
 
-def _point_categories(categories: list[Any]) -> set[str | None]:
-    """Ids of the categories that are marked by a point."""
-    return {text(each.get("id")) for each in categories if isinstance(each, dict) and _is_point(each)}
-
-
-def _is_point(category: Mapping[str, Any]) -> bool:
-    name = text(category.get("name")) or ""
-    return bool(category.get("keypoints")) or name.casefold() == NEEDLE.name
+def _point_categories(categories: list[Any]) -> dict[str | None, list[str | None]]:
+    """Names of the key points of the categories that are marked by points, by category id."""
+    found: dict[str | None, list[str | None]] = {}
+    for each in categories:
+        names = each.get("keypoints") if isinstance(each, dict) else None
+        if names or (isinstance(each, dict) and (text(each.get("name")) or "").casefold() == NEEDLE.name):
+            found[text(each.get("id"))] = [text(name) for name in names] if isinstance(names, list) else []
+    return found
 
 
 def _pictures(images: list[Any]) -> Iterator[Record]:
@@ -94,7 +97,12 @@ def _pictures(images: list[Any]) -> Iterator[Record]:
 
 
 def _shape(
-    where: str, picture: str, value: Any, labels: Mapping[str | None, set[str | None]], points: set[str | None]
+    where: str,
+    picture: str,
+    value: Any,
+    labels: Mapping[str | None, set[str | None]],
+    points: Mapping[str | None, list[str | None]],
+    keypoint: str,
 ) -> Shape:
     record = mapping(value, "annotation")
     category = text(record.get("category_id"))
@@ -111,7 +119,7 @@ def _shape(
     if "annotator" in about:
         about["annotator"] = text(about["annotator"])
     label, segmentation = next(iter(labels.get(category, ())), None), record.get("segmentation")
-    if point := _point(record, category in points):
+    if point := _point(record, points.get(category), keypoint):
         x, y, visibility = point
         return Shape(where, picture, "point", np.array([[x, y]]), label, about, visibility=visibility)
     if isinstance(segmentation, dict):
@@ -135,14 +143,18 @@ def _box(value: Any, attributes: Any) -> Points:
     return turned_box(x, y, width, height, degrees)
 
 
-def _point(record: Mapping[str, Any], wanted: bool) -> tuple[float, float, int] | None:
-    """The keypoint of a record that stands for it: of one with an outline, too, only where it is `wanted` and there."""
+def _point(record: Mapping[str, Any], names: list[str | None] | None, keypoint: str) -> tuple[float, float, int] | None:
+    """The key point of a record that stands for it.
+
+    Of a record with an outline, too, only where its category has key points, `names`, and this one is there.
+    """
+    wanted = names is not None
     match record.get("segmentation"):
         case [[int() | float() as x, int() | float() as y]] if wanted:  # as RectLabel writes it
             return number(x, "x"), number(y, "y"), 2
     if not record.get("keypoints") or (_outlined(record) and not wanted):
         return None
-    point = _keypoint(record["keypoints"])
+    point = _keypoint(record["keypoints"], names or [], keypoint)
     return None if _outlined(record) and not point[2] else point
 
 
@@ -168,10 +180,13 @@ def _rings(segmentation: Any) -> list[Points]:
     return rings
 
 
-def _keypoint(value: Any) -> tuple[float, float, int]:
+def _keypoint(value: Any, names: list[str | None], wanted: str) -> tuple[float, float, int]:
+    """x, y and visibility of the only key point, or of the one of several that is called `wanted`."""
     values = [number(each, "keypoints") for each in sequence(value, "keypoints")]
-    if len(values) != 3:
-        raise Unusable("several keypoints in one annotation")
-    if values[2] not in (0, 1, 2):
-        raise Unusable("visibility is not 0, 1 or 2")
-    return values[0], values[1], int(values[2])
+    if len(values) % 3 or any(each not in (0, 1, 2) for each in values[2::3]):
+        raise Unusable("keypoints are not x, y and a visibility of 0, 1 or 2")
+    called = [at for at, name in enumerate(names) if name and name.casefold() == wanted.casefold()]
+    if len(values) > 3 and (len(called) != 1 or len(values) < 3 * called[0] + 3):
+        raise Unusable(f"several key points, of which not one is called {wanted!r}; name one by --keypoint")
+    at = 3 * called[0] if len(values) > 3 else 0
+    return values[at], values[at + 1], int(values[at + 2])

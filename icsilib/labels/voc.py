@@ -16,8 +16,10 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
-from typing import Literal
+from typing import Any, Literal
 from xml.etree import ElementTree
+
+import numpy as np
 
 from icsilib.labels.parsing import label_files, parse_xml
 from icsilib.labels.records import (
@@ -40,7 +42,7 @@ from icsilib.labels.shapes import rotated_box, turned_box
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _FRACTION = re.compile(r"\d+\.\d*[1-9]\d*")
-ABOUT = ("source", "owner", "size")  # elements of an image that hold others and are no objects
+ABOUT = ("source", "owner", "size", "imagesize")  # elements of an image that hold others and are no objects
 FLAGS = ("pose", "truncated", "difficult", "occluded")
 
 
@@ -54,9 +56,10 @@ def read(path: Path, options: Options) -> Iterator[Record]:
     for file, root in roots.items():
         key, known = str(file), root.tag == "annotation"
         if known:
-            size = (pixels(root.findtext("size/width")), pixels(root.findtext("size/height")))
+            sides = [("size/width", "imagesize/ncols"), ("size/height", "imagesize/nrows")]  # LabelMe's XML has these
+            width, height = (pixels(root.findtext(voc) or root.findtext(labelme)) for voc, labelme in sides)
             folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
-            yield Picture(key, image_name(root, file.stem), *size, beside=folder, seen=True)
+            yield Picture(key, image_name(root, file.stem), width, height, beside=folder, seen=True)
         else:
             yield Skipped(file.name, f"root element is {root.tag!r}, not 'annotation'", picture=True)
         objects = (each for each in root if len(each) and (each.tag not in ABOUT or each.find("bndbox") is not None))
@@ -88,14 +91,25 @@ def _counts_from_zero(root: ElementTree.Element) -> str:
 def _shape(where: str, picture: str, element: ElementTree.Element, first: int) -> Shape:
     if element.tag != "object":
         raise Unusable(f"element {element.tag!r} is not 'object'")
+    if text(element.findtext("deleted")) == "1":
+        raise Unusable("deleted in the tool")
     flags = {name: value for name in FLAGS if (value := text(element.findtext(name)))}
-    about = {"attributes": flags} if flags else {}
+    about: dict[str, Any] = {"attributes": flags} if flags else {}
+    if (who := text(element.findtext("polygon/username"))) and who != "anonymous":
+        about["annotator"] = who
     kind, corners = _outline(element, first)
     return Shape(where, picture, kind, corners, text(element.findtext("name")), about)
 
 
 def _outline(element: ElementTree.Element, first: int) -> tuple[Literal["box", "polygon"], Points]:
     """Polygon or turned box, where the object has one (theirs are continuous coordinates), else its upright box."""
+    if points := element.findall("polygon/pt"):  # of LabelMe's XML, which writes boxes as their corners
+        corners = points_of([[each.findtext("x"), each.findtext("y")] for each in points])
+        if text(element.findtext("type")) == "bounding_box":
+            return "box", np.array([corners.min(axis=0), corners.max(axis=0)])
+        return "polygon", corners
+    if element.find("segm") is not None:
+        raise Unusable("mask in a file of its own; export polygons")
     if (polygon := element.find("polygon")) is not None:  # x1, y1, x2, y2, … as Roboflow writes them
         values = [[each.text for each in polygon if each.tag.startswith(axis)] for axis in "xy"]
         return "polygon", points_of([list(pair) for pair in itertools.zip_longest(*values)])
