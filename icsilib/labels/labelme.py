@@ -32,6 +32,7 @@ from icsilib.labels.shapes import SEVERAL_POINTS, ellipse, from_labelme
 
 def read(path: Path, options: Options) -> Iterator[Record]:
     """Records of one JSON file, or of every `*.json` below a folder."""
+    folders: dict[Path, dict[str, list[str]]] = {}
     for file in label_files(path, ".json"):
         content = parse_json(file)
         if not isinstance(content, dict) or "shapes" not in content:
@@ -40,7 +41,10 @@ def read(path: Path, options: Options) -> Iterator[Record]:
         key = str(file)
         # Only the name: LabelMe writes the path on the labeller's machine. The image lies beside its file.
         written = PureWindowsPath(text(content.get("imagePath")) or f"{file.stem}.png").name
-        if (name := _image_beside(file) or written) != written:
+        if file.parent not in folders:
+            folders[file.parent] = _images_in(file.parent)
+        beside = folders[file.parent].get(file.stem, [])  # one of its name is what LabelMe shows the file's shapes on
+        if (name := beside[0] if len(beside) == 1 else written) != written:
             yield Changed(file.name, "names another image than the one beside it, which is taken")
         folder = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
         if is_there(file.parent / name):
@@ -59,12 +63,13 @@ def read(path: Path, options: Options) -> Iterator[Record]:
                 yield attempt(where, _shape, key, part)
 
 
-def _image_beside(file: Path) -> str | None:
-    """Name of the one image that has the file's stem and folder: what LabelMe shows the file's shapes on."""
-    images = [
-        each.name for each in file.parent.glob("*") if each.stem == file.stem and each.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    return images[0] if len(images) == 1 else None
+def _images_in(folder: Path) -> dict[str, list[str]]:
+    """Names of a folder's images by their stem."""
+    found: dict[str, list[str]] = {}
+    for each in folder.iterdir():
+        if each.suffix.lower() in IMAGE_SUFFIXES:
+            found.setdefault(each.stem, []).append(each.name)
+    return found
 
 
 def _parts(shape: Any) -> list[Any]:
