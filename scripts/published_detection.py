@@ -23,7 +23,7 @@ import typer
 from icsilib.data.annotations import read_coco
 from icsilib.detection import load, protocols
 from icsilib.detection.detector import Detections
-from icsilib.detection.evaluate import coco_evaluation, interval, matched_detections, resample_groups, scores_of
+from icsilib.detection.evaluate import coco_evaluation, matched_detections, scores_of
 from icsilib.detection.images import LabelledImage, images_of
 from icsilib.detection.readings import readings
 from icsilib.detection.settings import PROFILES
@@ -33,12 +33,12 @@ from icsilib.detection.train import train as train_detector
 from icsilib.files import sha256_of
 from icsilib.phantoms.biopsy_dataset import write_biopsy_benchmark
 from icsilib.phantoms.people.embryologists import label_dataset, team
+from icsilib.stats.resampling import jackknife_interval, without_each
 from icsilib.study.provenance import Results
-from icsilib.training.runs import WEIGHTS, TimeUpError
+from icsilib.training.checkpoints import TimeUpError
 
 UNFINISHED = 75  # exit status: run the same command again
 Profile = Annotated[str, typer.Option(help="paper or authors.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 
@@ -51,7 +51,7 @@ def train(
     minutes: Annotated[float, typer.Option(help="Stop after this time.")] = float("inf"),
     patience: Annotated[int, typer.Option(help="Validations without an improvement that end the run.")] = 10,
     workers: Annotated[int, typer.Option(help="Processes that prepare images.")] = 0,
-    device: Device = "auto",
+    accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
 ) -> None:
     """Train the profile, or go on where RUN stands, until the validation stops improving."""
     if stalled(run, patience):
@@ -60,7 +60,7 @@ def train(
     parts, until = [images_of(data, part) for part in ("train", "validation")], time.monotonic() + 60 * minutes
     settings = PROFILES[profile]
     try:
-        train_detector(*parts, settings, run, seed, workers, device=device, until=until)
+        train_detector(*parts, settings, run, seed, workers, accelerator=accelerator, until=until)
     except TimeUpError as stopped:
         typer.echo(str(stopped))
         raise typer.Exit(0 if stalled(run, patience) else UNFINISHED) from None
@@ -82,12 +82,12 @@ def score(
     run: Path,
     results: Annotated[Path, typer.Option()],
     profile: Profile = "paper",
-    device: Device = "auto",
+    accelerator: Annotated[str, typer.Option(help="Device of the network: cpu, cuda.")] = "cpu",
     seed: int = 0,
 ) -> None:
     """Write scores, a free-response curve, images per second and the log."""
-    detector = load(run / WEIGHTS, device)
-    collected = Results(f"detection_{profile}", profile, seed, device)
+    detector = load(run / "best.safetensors", accelerator)
+    collected = Results(f"detection_{profile}", profile, seed)
     write_biopsy_benchmark(benchmark, seed)
     for name, folder in (("biopsy", data), ("benchmark", benchmark)):
         collected.data[name] = sha256_of(folder / "annotations.json")
@@ -105,16 +105,15 @@ def score(
     collected.write(results)
 
 
-def add_protocol(
-    results: Results, key: str, images: Sequence[LabelledImage], found: Mapping[int, Detections], resamples: int = 1000
-) -> None:
+def add_protocol(results: Results, key: str, images: Sequence[LabelledImage], found: Mapping[int, Detections]) -> None:
     """Add AP and AR of detections on `images`, with intervals by patient."""
     evaluation = coco_evaluation(images, found)
-    draws = [scores_of(evaluation, places) for places in resample_groups([i.group for i in images], resamples, 0)]
+    whole, rest = scores_of(evaluation), without_each([image.group for image in images])
+    without = [scores_of(evaluation, places) for places in rest]
     for name in ("ap", "ar"):
-        ends = interval([getattr(draw, name) for draw in draws])
+        ends = jackknife_interval(getattr(whole, name), [getattr(one, name) for one in without], "logit")
         about = {"n": len(images), "n_of": "images", "interval": ends, "level": 0.95, "data": "phantom"}
-        results.add(f"{key}.{name}", getattr(scores_of(evaluation), name), method="patients resampled", **about)
+        results.add(f"{key}.{name}", getattr(whole, name), method="jackknife over patients", **about)
 
 
 if __name__ == "__main__":

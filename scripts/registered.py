@@ -22,7 +22,7 @@ from icsilib.data.annotations import read_coco
 from icsilib.detection import load as load_detector
 from icsilib.detection import protocols
 from icsilib.detection.detector import Detections
-from icsilib.detection.evaluate import coco_evaluation, interval, matched_detections, resample_groups, scores_of
+from icsilib.detection.evaluate import coco_evaluation, matched_detections, scores_of
 from icsilib.detection.export import with_openvino
 from icsilib.detection.images import LabelledImage, images_of
 from icsilib.detection.readings import readings
@@ -34,13 +34,13 @@ from icsilib.phantoms.people.embryologists import label_dataset
 from icsilib.segmentation import load as load_segmenter
 from icsilib.segmentation.evaluate import frame_table
 from icsilib.segmentation.frames import load_frames
+from icsilib.stats.resampling import jackknife_interval, without_each
 from icsilib.study.detection_scores import add_precision_gap, add_scores_at
 from icsilib.study.looks import LOOKS, Registration, looked_at, read_registrations
 from icsilib.study.provenance import ROOT, Results, code_revision, read_results
 from icsilib.study.segmentation_scores import TWO_LOOKS, add_scores
 
 REFERENCE = ROOT / "book" / "reference"
-RESAMPLES = 1000
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 
@@ -121,7 +121,7 @@ def score_patients(results: Results, folder: Path) -> None:
     ):
         add_protocol(results, prefix, labelled, found)
     add_false_detections(results, images, found)
-    add_precision_gap(results, readers, found, resample_groups([image.group for image in images], RESAMPLES, 0))
+    add_precision_gap(results, readers, found, without_each([image.group for image in images]))
 
 
 def add_protocol(
@@ -129,13 +129,12 @@ def add_protocol(
 ) -> None:
     """Add AP and AR against one consensus, with intervals by patient, and how many images and empty ones it has."""
     evaluation = coco_evaluation(images, {image.id: found[image.id] for image in images})
-    samples = resample_groups([image.group for image in images], RESAMPLES, 0)
-    drawn = [scores_of(evaluation, places) for places in samples]
+    without = [scores_of(evaluation, places) for places in without_each([image.group for image in images])]
     scores, sperm = scores_of(evaluation), sum(len(image.boxes) for image in images)
     for key, name in (("ap50", "ap"), ("ar100", "ar")):
         about: dict[str, Any] = {"n": sperm, "n_of": "sperm", "level": 0.95, "data": "phantom, simulated readers"}
-        ends = interval([getattr(one, name) for one in drawn])
-        results.add(prefix + key, getattr(scores, name), interval=ends, method="patients resampled", **about)
+        ends = jackknife_interval(getattr(scores, name), [getattr(one, name) for one in without], "logit")
+        results.add(prefix + key, getattr(scores, name), interval=ends, method="jackknife over patients", **about)
     results.add(f"{prefix}images", len(images), unit="images")
     results.add(f"{prefix}images.empty", sum(not len(image.boxes) for image in images), unit="images")
 

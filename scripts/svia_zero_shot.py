@@ -9,7 +9,6 @@ threshold is the command line's default.
 
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from icsilib.data.manifest import data_digest, fetch
@@ -18,10 +17,8 @@ from icsilib.detection import load
 from icsilib.detection.evaluate import (
     Matched,
     coco_evaluation,
-    interval,
     matched_detections,
     operating_point,
-    resample_groups,
     scores_of,
 )
 from icsilib.detection.export import with_openvino
@@ -31,6 +28,7 @@ from icsilib.detection.protocols import free_response
 from icsilib.detection.train import detect_files
 from icsilib.detection.weights import weights_file
 from icsilib.files import sha256_of
+from icsilib.stats.resampling import jackknife_interval, without_each
 from icsilib.study.provenance import ROOT, Results
 
 THRESHOLD = 0.3  # of `icsi detect predict`
@@ -46,13 +44,13 @@ def main(every: Annotated[int, typer.Option(min=1, help="Take every n-th frame."
     found = detect_files(with_openvino(load()), images)
     evaluation = coco_evaluation(images, found)
     about = {"data": "SVIA", "n": sum(len(image.boxes) for image in images), "n_of": "sperm", "level": 0.95}
-    samples = resample_groups([image.group for image in images], 1000, 0)
-    scores = [scores_of(evaluation, sample).ap for sample in samples]
+    rest, whole = without_each([image.group for image in images]), scores_of(evaluation).ap
+    ends = jackknife_interval(whole, [scores_of(evaluation, places).ap for places in rest], "logit")
     method = "shipped detector, trained on drawings; boxes of head and tail against boxes of heads, IoU 0.5"
-    results.add("zero_shot.ap50", scores_of(evaluation).ap, interval=interval(scores), method=method, **about)
+    results.add("zero_shot.ap50", whole, interval=ends, method=method, **about)
     by_iou, by_head = matched_detections(evaluation), heads_in_boxes(images, found)
     for name, matched in (("iou", by_iou), ("head", by_head)):
-        add_point(results, f"zero_shot.{name}", matched, samples, about)
+        add_point(results, f"zero_shot.{name}", matched, rest, about)
     curve = free_response(by_head)
     rows = [{"false detections per frame": price, "heads found": curve.sensitivity_at(price)} for price in PRICES]
     results.add_table("zero_shot.free_response", rows)
@@ -61,14 +59,14 @@ def main(every: Annotated[int, typer.Option(min=1, help="Take every n-th frame."
         print(key, value.value, value.interval)
 
 
-def add_point(results: Results, prefix: str, matched: Matched, samples: list, about: dict) -> None:
+def add_point(results: Results, prefix: str, matched: Matched, rest: list, about: dict) -> None:
     """Precision and recall at the threshold, with intervals by video."""
     point = operating_point(matched, THRESHOLD)
-    drawn = [operating_point(matched, THRESHOLD, sample) for sample in samples]
+    without = [operating_point(matched, THRESHOLD, places) for places in rest]
     for what in ("precision", "recall"):
-        values = np.array([getattr(one, what) for one in drawn])
-        method = f"threshold {THRESHOLD}; five videos drawn with replacement"
-        results.add(f"{prefix}.{what}", getattr(point, what), interval=interval(values), method=method, **about)
+        ends = jackknife_interval(getattr(point, what), [getattr(one, what) for one in without], "logit")
+        method = f"threshold {THRESHOLD}; jackknife over five videos"
+        results.add(f"{prefix}.{what}", getattr(point, what), interval=ends, method=method, **about)
 
 
 if __name__ == "__main__":

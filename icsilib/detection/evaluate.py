@@ -172,23 +172,6 @@ def recall_by(
     return {phenotype: (right, every) for phenotype, (right, every) in ranked}
 
 
-def resample_groups(groups: Sequence[str], resamples: int, seed: int) -> list[NDArray[np.int64]]:
-    """Places of the images of `resamples` samples of whole groups (patients, videos), drawn with replacement.
-
-    Samples of one group are all the same: they tell of no spread, and no interval is to be made of them.
-    """
-    members = [np.flatnonzero(np.asarray(groups) == group) for group in dict.fromkeys(groups)]
-    draw = np.random.default_rng(seed)
-    picks = draw.integers(len(members), size=(resamples, len(members)))
-    return [np.concatenate([members[group] for group in pick]) for pick in picks]
-
-
-def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of resampled values; samples without a value (NaN) are left out."""
-    low, high = np.nanquantile(np.asarray(values, dtype=float), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def harmonic_mean(a: float, b: float) -> float:
     """2ab/(a + b), and 0 where both are 0."""
     return f_measure(a, b)

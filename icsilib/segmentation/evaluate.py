@@ -25,11 +25,21 @@ from icsilib.data.preprocess import Geometry, Preprocess, geometry
 from icsilib.data.structures import OF_INJECTIONS
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.frames import CLASSES, SCORED_SIZE, Frames, network_input
-from icsilib.segmentation.segmenter import Segmenter, network_output
+from icsilib.segmentation.nested_unet import Output
+from icsilib.segmentation.segmenter import Segmenter
 from icsilib.segmentation.settings import Settings
 from icsilib.stats.agreement import iou
-from icsilib.stats.resampling import draw_counts, percentile_interval
-from icsilib.training.devices import device_name, device_of, wait_for
+from icsilib.stats.coverage import group_coverage
+from icsilib.stats.resampling import jackknife_interval
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> Output:
+    """The model's output for preprocessed images (N, S, S), on the CPU in 32 bits."""
+    model.eval()
+    return Output(
+        *(value.float().cpu() for value in model(network_input(torch.from_numpy(images)[:, None].to(device))))
+    )
 
 
 def masks_at(y_seg: Tensor, size: int = SCORED_SIZE) -> NDArray[np.bool_]:
@@ -42,20 +52,21 @@ def masks_at(y_seg: Tensor, size: int = SCORED_SIZE) -> NDArray[np.bool_]:
 def frame_table(
     model: nn.Module | Segmenter,
     frames: Frames,
+    device: torch.device | str = "cpu",
     size: int = SCORED_SIZE,
     batch: int = 8,
 ) -> pd.DataFrame:
     """One row per frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
 
     A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one. A `Segmenter`
-    is shown the frames' files, whole, as a user shows it photographs; a bare network the preprocessed squares,
-    which may be close-ups.
+    is shown the frames' files, whole, as a user shows it photographs; a bare network the preprocessed squares, on
+    `device`, which may be close-ups.
     """
     parts = [range(first, min(first + batch, len(frames))) for first in range(0, len(frames), batch)]
     if isinstance(model, Segmenter):
         answers = (answer for part in parts for answer in _about_files(model, frames, part, size))
     else:
-        answers = (answer for part in parts for answer in _about_squares(model, frames, part, size))
+        answers = (answer for part in parts for answer in _about_squares(model, frames, part, size, device))
     return pd.DataFrame([_row(frames, n, answer) for n, answer in enumerate(answers)])
 
 
@@ -88,9 +99,10 @@ class _Answer(NamedTuple):
     truth: _Truth
 
 
-def _about_squares(network: nn.Module, frames: Frames, part: range, size: int) -> Iterator[_Answer]:
-    network.eval()
-    output = network_output(network, frames.images[part.start : part.stop], device_of(network))
+def _about_squares(
+    network: nn.Module, frames: Frames, part: range, size: int, device: torch.device | str
+) -> Iterator[_Answer]:
+    output = predict(network, frames.images[part.start : part.stop], device)
     masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
     for n, mask, tip, sure in zip(part, masks, to_pixels(output.y_coords, size).numpy(), confidence, strict=True):
         yield _Answer(mask, tip, float(sure), _truth(frames, n, size))
@@ -172,17 +184,22 @@ class Score:
     n: int  # frames scored
     left_out: int  # frames whose truth lacks the object
     videos: int
-    interval: tuple[float, float] | None  # 95 %, of the mean, by resampling whole videos; None below two of them
+    interval: tuple[float, float] | None  # 95 %, of the mean, by the jackknife over videos; None for too few
+    coverage: float  # of that interval in studies simulated with these videos' spread; NaN without one
 
 
 def summarise(table: pd.DataFrame, column: str) -> Score:
-    """Mean, SD and 95 % interval of `column`. Frames of a video are near-copies, so the interval draws videos.
+    """Mean, SD and 95 % interval of `column`. Frames of a video are near-copies, so the interval leaves out videos.
 
-    Of one video there is no interval, which would have no width; where no frame is scored the statistics are NaN.
+    It is formed for the logarithm of the error, 1 − IoU or the distance (`jackknife_interval`). Where no frame is
+    scored the statistics are NaN.
     """
     scored = table.dropna(subset=[column])
-    by_video = scored.groupby("video_id")[column].agg(["sum", "count"])
     values = scored[column]
+    loss = column.startswith("iou")
+    by_video = (1 - values if loss else values).groupby(scored["video_id"]).agg(["sum", "count"])
+    ends = _interval(by_video)
+    coverage = group_coverage(by_video["sum"].to_numpy(), by_video["count"].to_numpy()) if ends else float("nan")
     return Score(
         mean=float(values.mean()),
         sd=float(values.std()),
@@ -190,14 +207,15 @@ def summarise(table: pd.DataFrame, column: str) -> Score:
         n=len(values),
         left_out=len(table) - len(values),
         videos=len(by_video),
-        interval=_interval(by_video) if len(by_video) > 1 else None,
+        interval=(1 - ends[1], 1 - ends[0]) if ends and loss else ends,
+        coverage=coverage,
     )
 
 
-def _interval(by_video: pd.DataFrame) -> tuple[float, float]:
-    drawn = draw_counts(np.random.default_rng(0), len(by_video), 2000)
-    means = (drawn @ by_video["sum"].to_numpy()) / (drawn @ by_video["count"].to_numpy())
-    return percentile_interval(means)
+def _interval(by_video: pd.DataFrame) -> tuple[float, float] | None:
+    total, frames = by_video.sum()
+    without = (total - by_video["sum"]) / (frames - by_video["count"]) if len(by_video) > 1 else []
+    return jackknife_interval(total / max(frames, 1), without, "log")
 
 
 def by_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
@@ -239,23 +257,19 @@ class Speed:
     frames: int  # timed, after warming up
     gflop: float  # floating-point operations of a forward pass, in 10⁹; a multiplication and an addition are two
     threads: int
-    device: str  # "cpu", or the GPU's model
 
 
 def speed(segmenter: Segmenter, frames: int = 20) -> Speed:
     """Time single frames, after three to warm up."""
-    device = segmenter.device
-    image = network_input(torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size, device=device))
+    image = network_input(torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size))
     times = []
     for _ in range(frames + 3):
         began = time.perf_counter()
         with torch.inference_mode():
             segmenter.network(image)
-            wait_for(device)
         times.append(time.perf_counter() - began)
     milliseconds = float(np.median(times[3:]) * 1e3)
-    gflop = flops(segmenter.settings) / 1e9
-    return Speed(milliseconds, frames, gflop, torch.get_num_threads(), device_name(device))
+    return Speed(milliseconds, frames, flops(segmenter.settings) / 1e9, torch.get_num_threads())
 
 
 def flops(settings: Settings) -> int:

@@ -4,6 +4,7 @@ Each loss is a pure function that gives one value per sample (or per sample and 
 named. A frame without a visible tip takes part in L_seg only: `present` masks it out of both tip losses.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from icsilib.segmentation.dsnt import gaussian_heatmap
 from icsilib.segmentation.nested_unet import Output
+
+LN2 = math.log(2)  # the largest value of the Jensen–Shannon divergence
 
 
 class Target(NamedTuple):

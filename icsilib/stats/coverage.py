@@ -2,7 +2,7 @@
 and the intervals that hold the true mean are counted. A 95 % interval should hold it 95 times in 100.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from icsilib.stats.cells import Cells, pseudo_values
-from icsilib.stats.resampling import Draws, draw_counts, percentile_interval, weighted_means
+from icsilib.stats.resampling import Draws, draw_counts, jackknife_ends, percentile_interval, weighted_means
 from icsilib.stats.variance import crossed_interval, simulate_crossed, standard_error
 
 ROWS, FRAMES, TWO_WAY = "rows", "frames", "two_way"
@@ -39,22 +39,7 @@ class MeasureDesign:
     residual_sd: float = 1.0
 
 
-@dataclass(frozen=True)
-class TipDesign:
-    """Needle tips as people place them: with lasting offsets, unequal care, and frames of unequal difficulty."""
-
-    annotators: int = 5
-    rounds: int = 5
-    frames: int = 14
-    offset_px: float = 1.0  # SD of a person's lasting offset along the needle
-    along_px: float = 2.0  # SD of a label's own error along the needle
-    across_px: float = 1.0  # SD across it
-    care_spread: float = 0.2  # SD between people of the logarithm of their error
-    difficulty: float = 0.3  # SD between frames of the logarithm of the error
-    slip_px: float = 12.0  # along the needle, in place of the label's own error
-    slip_rate: float = 0.04
-
-
+Labels = NDArray[np.float64]
 Rows = dict[str, tuple[Cells, NDArray[np.float64]]]  # measure → its cells and the rows behind them
 
 
@@ -71,23 +56,16 @@ def simulate_measure(design: MeasureDesign, rng: np.random.Generator) -> Rows:
     return {"mean": _with_cells(values, people, people, design.annotators)}
 
 
-def simulate_tips(design: TipDesign, rng: np.random.Generator) -> Rows:
-    """One study of tip distances in px, inter and intra, every draw independent."""
-    people, shape = design.annotators, (design.annotators, design.rounds, design.frames)
-    spread = np.exp(
-        rng.normal(0, design.care_spread, (people, 1, 1))
-        + rng.normal(-(design.difficulty**2), design.difficulty, (1, 1, design.frames))
-    )
-    slip = design.slip_px * rng.choice([-1, 1], shape)
-    along = np.where(rng.random(shape) < design.slip_rate, slip, spread * rng.normal(0, design.along_px, shape))
-    along += rng.normal(0, design.offset_px, (people, 1, 1))
-    points = np.stack([along, spread * rng.normal(0, design.across_px, shape)], axis=-1)
+def study_of(labels: Labels, disagreement: Callable[[Labels, Labels], Labels]) -> Rows:
+    """The inter and intra pairs of one study from its labels (A, R, F, K) and the measure between two of them."""
+    people, rounds = labels.shape[:2]
     first, second = np.triu_indices(people, 1)
-    one, other = np.triu_indices(design.rounds, 1)
-    inter = np.linalg.norm(points[first] - points[second], axis=-1)
-    intra = np.linalg.norm(points[:, one] - points[:, other], axis=-1)
+    one, other = np.triu_indices(rounds, 1)
     own = np.arange(people)
-    return {"inter": _with_cells(inter, first, second, people), "intra": _with_cells(intra, own, own, people)}
+    return {
+        "inter": _with_cells(disagreement(labels[first], labels[second]), first, second, people),
+        "intra": _with_cells(disagreement(labels[:, one], labels[:, other]), own, own, people),
+    }
 
 
 def _with_cells(
@@ -136,25 +114,33 @@ def _row_means(values: NDArray[np.float64], rng: np.random.Generator, resamples:
 
 
 def coverage(
-    simulate: Callable[[np.random.Generator], Rows],
+    studies: Sequence[Rows],
     signs: Mapping[str, float],
-    truth: float,
-    studies: int = 400,
+    truth: float | None = None,
     seed: int = 0,
     resamples: int = 400,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Share of simulated studies whose interval holds `truth`, by method, with the share's own 95 % interval."""
+    """Share of simulated studies whose interval holds the truth, by method, with the share's own 95 % interval.
+
+    Without `truth`, Σ sign · mean over all studies takes its place.
+    """
     rng = np.random.default_rng(seed)
-    ends = [intervals(simulate(rng), signs, rng, resamples, level) for _ in range(studies)]
+    if truth is None:
+        truth = float(np.mean([sum(sign * one[name][1].mean() for name, sign in signs.items()) for one in studies]))
+    ends = [intervals(one, signs, rng, resamples, level) for one in studies]
     rows = []
     for method in ends[0]:
-        low, high = np.array([study[method] for study in ends]).T
-        count = int(np.sum((low <= truth) & (truth <= high)))
-        wilson = stats.binomtest(count, studies).proportion_ci(method="wilson")
-        row = {"method": method, "coverage": count / studies, "low": wilson.low, "high": wilson.high}
-        rows.append(row | {"width": float(np.mean(high - low)), "studies": studies})
+        low, high = np.array([one[method] for one in ends]).T
+        rows.append({"method": method} | share_held((low <= truth) & (truth <= high)))
+        rows[-1]["width"] = float(np.mean(high - low))
     return pd.DataFrame(rows).set_index("method")
+
+
+def share_held(held: NDArray[np.bool_]) -> dict[str, float]:
+    """Coverage, the ends of its own 95 % interval (Wilson), and the number of studies."""
+    wilson = stats.binomtest(int(held.sum()), len(held)).proportion_ci(method="wilson")
+    return {"coverage": float(held.mean()), "low": wilson.low, "high": wilson.high, "studies": len(held)}
 
 
 def crossed_t_coverage(
@@ -174,13 +160,16 @@ def crossed_t_coverage(
     return float(np.mean(np.abs(values.mean(axis=(1, 2))) <= stats.t.ppf((1 + level) / 2, df) * error))
 
 
-def true_mean(
-    simulate: Callable[[np.random.Generator], Rows], signs: Mapping[str, float], studies: int = 20_000, seed: int = 1
-) -> float:
-    """Σ sign · mean over many simulated studies: the truth that an interval should hold."""
+def group_coverage(totals: Labels, counts: NDArray[np.int64], studies: int = 2000, seed: int = 0) -> float:
+    """Coverage of the jackknife interval (log scale) of a mean over frames of G videos like these.
+
+    Videos' means are log-normal with the spread of `totals` / `counts` (G,), their numbers of frames those given.
+    """
     rng = np.random.default_rng(seed)
-    means = []
-    for _ in range(studies):
-        study = simulate(rng)
-        means.append(sum(sign * study[name][1].mean() for name, sign in signs.items()))
-    return float(np.mean(means))
+    spread = np.log(totals / counts).std(ddof=1)
+    frames = rng.choice(counts, (studies, len(counts)))
+    sums = frames * np.exp(spread * rng.normal(size=frames.shape) - spread**2 / 2)  # means with expectation 1
+    all_sums, all_frames = sums.sum(axis=1), frames.sum(axis=1)
+    without = (all_sums[:, None] - sums) / (all_frames[:, None] - frames)
+    low, high = jackknife_ends(all_sums / all_frames, without, "log")
+    return float(np.mean((low <= 1) & (high >= 1)))

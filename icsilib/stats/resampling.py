@@ -1,19 +1,21 @@
-"""Bootstrap of mean agreement: by rows, by frames, and by annotators and frames together.
+"""Resampling of clusters: the bootstrap of mean agreement, and the jackknife over patients or videos.
 
 Pairs share annotators and frames, so rows of the table are not independent and resampling them promises far too
 much. The two-way bootstrap draws annotators and frames with replacement and weighs each cell by the product of
 the draws (the pigeonhole bootstrap of Owen, Annals of Applied Statistics 2007).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special, stats
 
 from icsilib.stats.cells import Cells
 
 Draws = NDArray[np.float64]
+FEWEST_GROUPS = 5  # with fewer patients or videos no interval keeps its promise, and none is given
 
 
 def draw_counts(rng: np.random.Generator, items: int, resamples: int) -> Draws:
@@ -30,17 +32,11 @@ def weighted_means(cells: Cells, annotator_weights: Draws, frame_weights: Draws)
 
 
 def cluster_bootstrap(
-    measures: Mapping[str, Cells],
-    resamples: int = 10_000,
-    seed: int = 0,
-    annotators: bool = True,
-    frames: bool = True,
-    clusters: NDArray[np.int64] | None = None,
+    measures: Mapping[str, Cells], resamples: int = 10_000, seed: int = 0, annotators: bool = True
 ) -> dict[str, NDArray[np.float64]]:
     """Resampled means (B,) of several measures of the same annotators and frames, all under the same draws.
 
-    `annotators=False` keeps the people and draws frames only. `clusters` (F,) numbers the video or patient of
-    each frame from 0; then whole clusters are drawn. Differences between measures may be formed draw by draw.
+    `annotators=False` keeps the people and draws frames only. Differences may be formed draw by draw.
     """
     shapes = {(cells.annotators, cells.frames) for cells in measures.values()}
     if len(shapes) != 1:
@@ -48,11 +44,8 @@ def cluster_bootstrap(
     n_annotators, n_frames = shapes.pop()
     rng = np.random.default_rng(seed)
     people = draw_counts(rng, n_annotators, resamples) if annotators else np.ones((resamples, n_annotators))
-    units = np.arange(n_frames) if clusters is None else np.asarray(clusters)
-    if units.shape != (n_frames,):
-        raise ValueError(f"clusters must number the video of each of {n_frames} frames, got shape {units.shape}")
-    drawn = draw_counts(rng, int(units.max()) + 1, resamples) if frames else np.ones((resamples, int(units.max()) + 1))
-    return {name: weighted_means(cells, people, drawn[:, units]) for name, cells in measures.items()}
+    drawn = draw_counts(rng, n_frames, resamples)
+    return {name: weighted_means(cells, people, drawn) for name, cells in measures.items()}
 
 
 def row_bootstrap(
@@ -69,4 +62,42 @@ def percentile_interval(resampled: NDArray[np.float64], level: float = 0.95) -> 
     """Percentile interval of resampled values, leaving out the resamples that held no pair (NaN)."""
     tail = (1 - level) / 2
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def without_each(groups: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Places of the items that stay when each group (patient, video) is left out in turn."""
+    names = np.asarray(groups)
+    return [np.flatnonzero(names != group) for group in dict.fromkeys(groups)]
+
+
+def jackknife_ends(
+    whole: NDArray[np.float64] | float, without: NDArray[np.float64], scale: str = "plain", level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ends (…) of a t interval by the grouped jackknife: `whole` (…) from all groups, `without` (…, G) lacking one.
+
+    The t has G − 1 degrees of freedom. A positive figure is better served by the "log" scale, a share by "logit";
+    the standard error is carried there by the delta method.
+    """
+    groups = without.shape[-1]
+    error = np.sqrt((groups - 1) * without.var(axis=-1))
+    half = stats.t.ppf((1 + level) / 2, groups - 1) * error
+    if scale == "plain":
+        return whole - half, whole + half
+    if scale == "log":
+        return whole * np.exp(-half / whole), whole * np.exp(half / whole)
+    centre, half = special.logit(whole), half / (whole * (1 - whole))
+    return special.expit(centre - half), special.expit(centre + half)
+
+
+def jackknife_interval(
+    whole: float, without: Sequence[float], scale: str = "plain", level: float = 0.95
+) -> tuple[float, float] | None:
+    """`jackknife_ends` of one figure; None for fewer than `FEWEST_GROUPS` groups, or where nothing varies."""
+    rest = np.asarray(without, dtype=float)
+    if len(rest) < FEWEST_GROUPS or not np.isfinite([whole, *rest]).all() or np.ptp(rest) == 0:
+        return None
+    if scale != "plain" and not 0 < whole < (1 if scale == "logit" else np.inf):
+        return None
+    low, high = jackknife_ends(whole, rest, scale, level)
     return float(low), float(high)

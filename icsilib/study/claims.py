@@ -49,7 +49,7 @@ class Summary(_Strict):
     """Recomputed from published means, SDs and n: does the test give p above (or below) the claim's value?"""
 
     kind: Literal["summary"]
-    test: Literal["welch", "f"]  # difference of means; ratio of variances
+    test: Literal["welch"]  # of the difference of means
     first: Sample
     second: Sample
     expect: Literal["above", "below"]

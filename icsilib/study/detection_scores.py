@@ -17,17 +17,15 @@ from icsilib.detection.evaluate import (
     Scores,
     choose_threshold,
     coco_evaluation,
-    interval,
     matched_detections,
     operating_point,
     recall_by,
-    resample_groups,
     scores_of,
 )
 from icsilib.detection.images import LabelledImage
+from icsilib.stats.resampling import jackknife_interval, without_each
 from icsilib.study.provenance import Results
 
-RESAMPLES = 1000
 DISTORTED = ("bent_tail", "deformed", "occluded")  # the kinds that paper B's Results call difficult
 
 
@@ -66,31 +64,31 @@ def add_scores_at(
 ) -> Evaluated:
     """Add the published measures, those at the operating point, and recall by phenotype.
 
-    Intervals are 95 %, by resampling whole patients, and left out where there is one alone; every key comes after
-    `prefix`.
+    Intervals are 95 %, by the jackknife over patients (`jackknife_interval`), and left out where these are too few;
+    every key comes after `prefix`.
     """
     evaluation = coco_evaluation(images, found)
     matched = matched_detections(evaluation)
-    groups = [image.group for image in images]
-    samples = resample_groups(groups, RESAMPLES, seed=0) if len(set(groups)) > 1 else []
-    scores, drawn = scores_of(evaluation), [scores_of(evaluation, places) for places in samples]
+    rest = without_each([image.group for image in images])
+    scores, without = scores_of(evaluation), [scores_of(evaluation, places) for places in rest]
     about = {"n": int(matched.sperm.sum()), "n_of": "sperm", "level": 0.95, "data": data}
     for key, name, method in (
-        ("ap50", "ap", "pycocotools, AP at IoU 0.5; patients resampled"),
-        ("ar100", "ar", "pycocotools, AR at 100 detections; patients resampled"),
-        ("f1.published", "f1", "harmonic mean of AP and AR; patients resampled"),
+        ("ap50", "ap", "pycocotools, AP at IoU 0.5; jackknife over patients"),
+        ("ar100", "ar", "pycocotools, AR at 100 detections; jackknife over patients"),
+        ("f1.published", "f1", "harmonic mean of AP and AR; jackknife over patients"),
     ):
-        ends = interval([getattr(one, name) for one in drawn]) if samples else None
+        ends = jackknife_interval(getattr(scores, name), [getattr(one, name) for one in without], "logit")
         results.add(prefix + key, getattr(scores, name), interval=ends, method=method, **about)
     point = operating_point(matched, threshold)
-    points = [operating_point(matched, threshold, places) for places in samples]
-    method = "IoU 0.5, threshold of largest F2 on validation; patients resampled"
+    points = [operating_point(matched, threshold, places) for places in rest]
+    method = "IoU 0.5, threshold of largest F2 on validation; jackknife over patients"
     for key, name in (("precision", "precision"), ("recall", "recall"), ("f1.matched", "matched_f1")):
-        ends = interval([getattr(one, name) for one in points]) if samples else None
+        ends = jackknife_interval(getattr(point, name), [getattr(one, name) for one in points], "logit")
         results.add(prefix + key, getattr(point, name), interval=ends, method=method, **about)
-    less = [one.matched_f1 - whole.f1 for one, whole in zip(points, drawn, strict=True)]
-    about["interval"] = interval(less) if samples else None
-    results.add(f"{prefix}f1.matched_minus_published", point.matched_f1 - scores.f1, method=method, **about)
+    difference = point.matched_f1 - scores.f1
+    less = [one.matched_f1 - whole.f1 for one, whole in zip(points, without, strict=True)]
+    about["interval"] = jackknife_interval(difference, less)
+    results.add(f"{prefix}f1.matched_minus_published", difference, method=method, **about)
     hits = recall_by(images, found, threshold)
     _add_phenotypes(results, hits, data, prefix)
     return Evaluated(scores, point, hits)
@@ -100,12 +98,12 @@ def add_precision_gap(
     results: Results,
     readers: Mapping[str, Dataset],
     found: Mapping[int, Detections],
-    samples: Sequence[NDArray[np.int64]],
+    rest: Sequence[NDArray[np.int64]],
 ) -> list[dict[str, Any]]:
     """Add the model's precision at each reader's recall less the reader's, both against the consensus of the others.
 
-    `samples` are places of images, patient by patient, for the interval. Gives one row for each reader. A recall that
-    the model does not reach is met by the lowest threshold.
+    `rest` are the places of the images that stay when each patient is left out, for the interval. Gives one row for
+    each reader. A recall that the model does not reach is met by the lowest threshold.
     """
     rows: list[dict[str, Any]] = []
     gaps = []
@@ -118,12 +116,17 @@ def add_precision_gap(
         point = max(reached or points[:1], key=lambda at: at.threshold)
         row = {"reader": one.reader, "recall": human.recall, "precision": human.precision, "model recall": point.recall}
         rows.append(row | {"model precision": point.precision, "recall reached": bool(reached)})
-        pairs = [(operating_point(model, point.threshold, at), operating_point(reader, 0.0, at)) for at in samples]
+        pairs = [(operating_point(model, point.threshold, at), operating_point(reader, 0.0, at)) for at in rest]
         gaps.append([ours.precision - theirs.precision for ours, theirs in pairs])
     results.add_table("matched", rows)
     gap = float(np.mean([row["model precision"] - row["precision"] for row in rows]))
-    method = "model less reader at the reader's recall, mean over readers; patients resampled"
-    about = {"n": len(found), "n_of": "images", "interval": interval(np.mean(gaps, axis=0)), "level": 0.95}
+    method = "model less reader at the reader's recall, mean over readers; jackknife over patients"
+    about = {
+        "n": len(found),
+        "n_of": "images",
+        "interval": jackknife_interval(gap, np.mean(gaps, axis=0)),
+        "level": 0.95,
+    }
     results.add("matched.precision_gap", gap, method=method, data="phantom, simulated readers", **about)
     reached = sum(row["recall reached"] for row in rows)
     results.add("matched.reached", reached, n=len(rows), n_of="readers", data="phantom, simulated readers")

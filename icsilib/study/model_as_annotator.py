@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icsilib.data import bu_bil
+from icsilib.data.annotations import polygons_to_mask
 from icsilib.data.manifest import fetch
 from icsilib.data.structures import OF_INJECTIONS, OUTLINES
 from icsilib.phantoms.people.annotators import annotator_team
-from icsilib.phantoms.people.labelling import label_study, study_frames
+from icsilib.phantoms.people.labelling import label_study, random_frames, study_frames
 from icsilib.segmentation import Segmenter
-from icsilib.stats.agreement import INTER, INTRA, distance_table, iou_table
+from icsilib.stats.agreement import INTER, INTRA, distance_table, iou_matrix, iou_table, pair_table
 from icsilib.stats.cells import cells_of
 from icsilib.stats.equivalence import crossed_equivalence, model_against_people
 
@@ -61,6 +62,32 @@ def simulated_study(segmenter: Segmenter, seed: int, rounds: int = 5) -> ModelSt
         model_tips=np.stack([one.tip for one in predicted]),
         image=frames[0].image,
     )
+
+
+def many_frames_study(segmenter: Segmenter, seed: int, frames: int) -> pd.DataFrame:
+    """Pairs of five simulated people and the model on one random frame of each of many videos, one round.
+
+    Nothing is chosen: hard scenes are in, and frames without pipette or needle. The columns are those of
+    `ModelStudy.pairs`; a structure that a frame does not show has no measure there.
+    """
+    drawn = random_frames(seed + STUDY_SEED, frames)
+    labels = label_study(drawn, annotator_team(seed), 1, seed)
+    predicted = [segmenter.predict(frame.image) for frame in drawn]
+    names, shape = (*labels.annotators, MODEL), (len(labels.annotators) + 1, 1)
+    tables = []
+    for k, structure in enumerate(OUTLINES):
+        outlines = labels.outlines[structure.name]
+        matrices = [
+            iou_matrix(np.stack([*(_mask(person[0][f], labels.frame) for person in outlines), one.masks[k]]))
+            for f, one in enumerate(predicted)
+        ]
+        tables.append(pair_table(matrices, shape, structure.name, structure.unit, annotators=names))
+    tips = np.concatenate([labels.tips, np.stack([one.tip for one in predicted])[None, None]])
+    return pd.concat([*tables, distance_table(tips, "needle", annotators=names)], ignore_index=True)
+
+
+def _mask(outline: NDArray[np.float64] | None, frame: tuple[int, int]) -> NDArray[np.bool_]:
+    return polygons_to_mask([] if outline is None else [outline], *frame)
 
 
 def people_only(pairs: pd.DataFrame) -> pd.DataFrame:

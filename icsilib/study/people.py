@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icsilib.phantoms.people.annotators import fitted_population
 from icsilib.stats.agreement import INTRA, distance_table, iou_table
-from icsilib.stats.coverage import TipDesign
 
 Mark = tuple[str, str, str, str]  # structure, person, round, frame
 
@@ -62,22 +60,6 @@ class RepeatedLabels:
         for structure, points in self.points.items():
             digest.update(structure.encode() + points.tobytes())
         return digest.hexdigest()
-
-    def tip_design(self) -> TipDesign:
-        """Studies of needle tips of this size, by people as the fitted population has them."""
-        people = fitted_population()
-        return TipDesign(
-            annotators=len(self.people),
-            rounds=len(self.rounds),
-            frames=len(self.frames),
-            offset_px=people.offset_spread["tip"],
-            along_px=people.tip.along,
-            across_px=people.tip.across,
-            care_spread=people.care_spread,
-            difficulty=people.difficulty["tip"],
-            slip_px=people.tip.slip,
-            slip_rate=people.tip.slip_rate,
-        )
 
     def scalars(self) -> dict[str, NDArray[np.float64]]:
         """Labels as numbers (A, R, F'): equivalent radius of a region in px, coordinates of a point in px.

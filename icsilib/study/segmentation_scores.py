@@ -19,7 +19,8 @@ UNITS = dict.fromkeys([*_IOU, "iou"], "IoU") | {"tip": "px at 512", "tip.um": "Â
 def add_scores(results: Results, table: pd.DataFrame, data: str, prefix: str = "") -> None:
     """Add mean, SD, median and number left out of each measure of a frame table, every key after `prefix`.
 
-    Intervals are 95 %, by resampling whole videos, and left out where fewer than two have the object. `iou` is the
+    Intervals are 95 %, by the jackknife over videos, and left out where too few have the object; `.coverage` says
+    how many of such intervals hold the mean in simulated studies of as many videos. `iou` is the
     mean of both classes of each frame that has both.
     """
     both = table.assign(iou_both=table[list(_IOU.values())].mean(axis=1, skipna=False))
@@ -67,9 +68,12 @@ def add_needles(results: Results, table: pd.DataFrame, folder: Path | str, prefi
 def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None:
     about = {"unit": unit, "n": score.n, "n_of": "frames", "data": data}
     many = score.interval is not None
-    method = f"interval from {score.videos} resampled videos" if many else f"no interval, videos: {score.videos}"
+    method = f"jackknife over {score.videos} videos, log scale" if many else f"no interval, videos: {score.videos}"
     spread = {"interval": score.interval, "level": 0.95 if many else None}
     results.add(f"{key}.mean", score.mean, method=f"mean over frames; {method}", **spread, **about)
+    if many:
+        method = "share of studies simulated with these videos' spread whose interval holds the mean"
+        results.add(f"{key}.mean.coverage", score.coverage, method=method, data="simulation")
     results.add(f"{key}.sd", score.sd, method="over frames", **about)
     results.add(f"{key}.median", score.median, method="over frames", **about)
     results.add(f"{key}.left_out", score.left_out, n_of="frames", data=data, method="truth lacks the object")
@@ -77,7 +81,6 @@ def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None
 
 def add_speed(results: Results, speed: Speed, key: str = "inference") -> None:
     """Add milliseconds and operations of one frame."""
-    where = f"{speed.device}, {speed.threads} threads, preprocessing left out"
-    method = f"median of {speed.frames} single frames after warming up, {where}"
+    method = f"median of {speed.frames} single frames after warming up, {speed.threads} threads, preprocessing left out"
     results.add(f"{key}.ms", speed.milliseconds, unit="ms", n=speed.frames, n_of="frames", method=method)
     results.add(f"{key}.gflop", speed.gflop, unit="GFLOP", method="counted by torch, multiply and add are two")

@@ -11,7 +11,6 @@ from statistics import harmonic_mean
 from typing import Any
 
 from pydantic import ValidationError
-from scipy import stats
 
 from icsilib.stats.naive import welch_from_summary
 from icsilib.study.claims import (
@@ -122,22 +121,14 @@ def _judge_summary(claim: Claim, check: Summary) -> Verdict:
 
 def summary_p_values(check: Summary) -> list[float]:
     """Two-sided p-values of a summary check, one for each assumed pair of n."""
-    test = {"welch": _welch, "f": _variance_ratio}[check.test]
     return [
-        test(check.first, first, check.second, second)
+        _welch(check.first, first, check.second, second)
         for first, second in zip(check.first.n, check.second.n, strict=True)
     ]
 
 
 def _welch(a: Sample, n_a: int, b: Sample, n_b: int) -> float:
     return welch_from_summary(published(a.mean), published(a.sd), n_a, published(b.mean), published(b.sd), n_b).p
-
-
-def _variance_ratio(a: Sample, n_a: int, b: Sample, n_b: int) -> float:
-    """F-test of equal variances, which supposes normal values."""
-    ratio = stats.f(n_a - 1, n_b - 1)
-    statistic = (published(a.sd) / published(b.sd)) ** 2
-    return float(2 * min(ratio.cdf(statistic), ratio.sf(statistic)))
 
 
 def _judge_measured(claim: Claim, check: Measured, results: Sources) -> Verdict:

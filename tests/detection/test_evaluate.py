@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -16,11 +14,9 @@ from icsilib.detection.evaluate import (
     choose_threshold,
     coco_evaluation,
     f_measure,
-    interval,
     matched_detections,
     operating_point,
     recall_by,
-    resample_groups,
     scores_of,
 )
 from icsilib.detection.images import LabelledImage
@@ -176,18 +172,3 @@ def test_a_resample_equals_the_images_written_out_so_often():
     theirs = operating_point(matched_detections(expected), 0.4)
     assert ours.precision == pytest.approx(theirs.precision)
     assert ours.recall == pytest.approx(theirs.recall)
-
-
-@settings(max_examples=30)
-@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=20), st.integers(0, 99))
-def test_groups_are_drawn_whole(groups, seed):
-    for sample in resample_groups(groups, 5, seed):
-        counts = np.bincount(sample, minlength=len(groups))
-        for group in set(groups):
-            assert len({counts[place] for place, name in enumerate(groups) if name == group}) == 1
-        drawn = sum(counts[groups.index(group)] for group in set(groups))
-        assert drawn == len(set(groups))
-
-
-def test_interval_of_a_hundred_values():
-    assert interval([*range(101), float("nan")], level=0.9) == pytest.approx((5, 95))

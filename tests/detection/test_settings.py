@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from icsilib.detection.default_boxes import default_boxes
-from icsilib.detection.settings import PROFILES, Settings
+from icsilib.detection.settings import PROFILES, Settings, as_record, from_record
 
 
 def test_settings_survive_their_record():
     for settings in PROFILES.values():
-        assert Settings.from_record(settings.as_record()) == settings
+        assert from_record(as_record(settings)) == settings
 
 
 def test_the_paper_profile_is_the_papers():

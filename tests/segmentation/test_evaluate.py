@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from icsilib.data.annotations import (
     Dataset,
@@ -106,7 +107,7 @@ def test_false_alarms_are_said(frames):
     assert table["false_oolemma"].sum() == 0
 
 
-def test_interval_resamples_videos():
+def test_interval_goes_by_video():
     # All frames of a video agree: the interval must be as wide as that of ten numbers, however many frames there are.
     rng = np.random.default_rng(0)
     means = rng.normal(0.9, 0.05, 10)
@@ -114,7 +115,9 @@ def test_interval_resamples_videos():
     many = pd.DataFrame({"video_id": np.repeat(range(10), 200), "x": np.repeat(means, 200)})
     assert summarise(few, "x").interval == pytest.approx(summarise(many, "x").interval)
     low, high = summarise(many, "x").interval
-    assert high - low == pytest.approx(2 * 1.96 * means.std() / np.sqrt(10), rel=0.15)
+    half = stats.t.ppf(0.975, 9) * means.std(ddof=1) / np.sqrt(10)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.02)
+    assert 0.9 < summarise(many, "x").coverage < 1
 
 
 def test_one_video_has_no_interval_and_none_has_no_score():

@@ -1,16 +1,17 @@
 """What the intervals keep of their promise, in simulated studies with a fixed seed."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 
+from icsilib.phantoms.people.errors import disagreement, label_errors
 from icsilib.stats import coverage as cov
 
 
 @pytest.fixture(scope="module")
 def crossed():
-    return cov.coverage(partial(cov.simulate_measure, cov.MeasureDesign()), {"mean": 1}, 0.0, studies=600, seed=2)
+    rng = np.random.default_rng(2)
+    studies = [cov.simulate_measure(cov.MeasureDesign(), rng) for _ in range(600)]
+    return cov.coverage(studies, {"mean": 1}, 0.0, seed=2)
 
 
 def test_rows_promise_far_too_much(crossed):
@@ -33,9 +34,26 @@ def test_crossed_t_is_cautious_where_only_single_labels_differ():
     assert cov.crossed_t_coverage((0.0, 0.0, 1.0), 5, 14) > 0.97
 
 
-def test_tip_studies_have_the_pairs_and_the_mean_of_geometry():
-    plain = cov.TipDesign(offset_px=0, along_px=2, across_px=2, care_spread=0, difficulty=0, slip_rate=0)
-    study = cov.simulate_tips(plain, np.random.default_rng(0))
-    assert study["inter"][1].size == study["intra"][1].size == 700
-    truth = cov.true_mean(partial(cov.simulate_tips, plain), {"inter": 1}, 300)
-    assert truth == pytest.approx(2.0 * np.sqrt(np.pi), rel=0.02)  # distance of two points with SD 2 on each axis
+def test_studies_have_the_pairs_and_the_mean_of_geometry():
+    labels = np.random.default_rng(0).normal(0, 2, (5, 5, 2000, 2))
+    study = cov.study_of(labels, disagreement)
+    assert study["inter"][1].shape == (10, 5, 2000)
+    assert study["intra"][1].shape == (5, 10, 2000)
+    for _, values in study.values():  # distance of two points with SD 2 on each axis
+        assert values.mean() == pytest.approx(2.0 * np.sqrt(np.pi), rel=0.01)
+
+
+@pytest.mark.parametrize("structure", ["oolemma", "pipette", "needle"])
+def test_means_of_fitted_people_are_covered_and_the_difference_of_pipettes_is_not(structure):
+    rng = np.random.default_rng(1)
+    studies = [cov.study_of(label_errors(structure, (5, 5, 14), rng), disagreement) for _ in range(150)]
+    assert cov.coverage(studies, {"inter": 1}, resamples=20).loc[cov.CROSSED_LOG_T, "coverage"] >= 0.91
+    difference = cov.coverage(studies, {"inter": 1, "intra": -1}, resamples=20).loc[cov.CROSSED_T, "coverage"]
+    assert (difference < 0.8) == (structure == "pipette")
+
+
+def test_coverage_of_a_mean_over_videos_falls_with_their_skewness():
+    frames = np.full(23, 10)
+    alike, skewed = (np.exp(spread * np.linspace(-2, 2, 23)) * frames for spread in (0.2, 1.2))
+    assert 0.93 <= cov.group_coverage(alike, frames) <= 0.97
+    assert cov.group_coverage(skewed, frames) < 0.90

@@ -7,7 +7,13 @@ from scipy import stats
 from icsilib.stats import agreement, naive
 from icsilib.stats.cells import Cells, cells_of, pseudo_values
 from icsilib.stats.crossed import DIFFERENCE, compare_intervals, difference_interval, mean_interval
-from icsilib.stats.resampling import cluster_bootstrap, percentile_interval, row_bootstrap
+from icsilib.stats.resampling import (
+    cluster_bootstrap,
+    jackknife_interval,
+    percentile_interval,
+    row_bootstrap,
+    without_each,
+)
 
 
 def scalar_cells(values):
@@ -58,14 +64,29 @@ def test_pairs_of_a_person_with_their_own_copy_are_left_out():
     assert np.isfinite(percentile_interval(resampled)).all()
 
 
-def test_clusters_are_drawn_whole():
-    values = np.tile([[0.0, 0.0, 1.0, 1.0]], (2, 1))
-    drawn = cluster_bootstrap(
-        {"mean": scalar_cells(values)}, resamples=500, annotators=False, clusters=np.array([0, 0, 1, 1])
-    )["mean"]
-    assert set(drawn) == {0.0, 0.5, 1.0}
-    with pytest.raises(ValueError, match="each of 4 frames"):
-        cluster_bootstrap({"mean": scalar_cells(values)}, clusters=np.array([0, 1]))
+def test_groups_are_left_out_whole():
+    found = without_each(["b", "a", "b", "c"])
+    assert [places.tolist() for places in found] == [[1, 3], [0, 2, 3], [0, 1, 2]]
+
+
+def test_jackknife_of_a_mean_is_the_t_interval():
+    values = np.random.default_rng(0).gamma(2, size=12)
+    without = (values.sum() - values) / 11
+    expected = stats.t.interval(0.95, 11, values.mean(), stats.sem(values))
+    assert jackknife_interval(values.mean(), without) == pytest.approx(expected)
+    low, high = jackknife_interval(values.mean(), without, "log")
+    assert low * high == pytest.approx(values.mean() ** 2)
+    low, high = jackknife_interval(0.98, [0.97, 0.98, 0.99, 0.98, 0.98], "logit")
+    assert 0 < low < 0.98 < high < 1
+
+
+@pytest.mark.parametrize(
+    ("whole", "without", "scale"),
+    [(0.5, [0.4, 0.5, 0.6, 0.5], "plain"), (1.0, [1.0] * 9, "logit"), (1.0, [1, 1, 1, 1, 0.9], "logit"),
+     (0.0, [0, 0, 0, 0, 0.1], "log"), (0.5, [0.5, 0.4, float("nan"), 0.5, 0.5], "plain")],
+)  # fmt: skip
+def test_no_interval_without_enough_groups_or_variation(whole, without, scale):
+    assert jackknife_interval(whole, without, scale) is None
 
 
 def test_pseudo_values_average_to_the_mean_over_pairs():

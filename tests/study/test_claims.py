@@ -181,15 +181,16 @@ def test_welch_from_the_published_figures_at_n_1000_and_140(structure: str, p: f
 
 @pytest.mark.parametrize(("expect", "word"), [("above", "open"), ("below", "open")])
 def test_a_conclusion_that_hangs_on_the_assumed_n_is_open(expect: str, word: str) -> None:
-    pipette = {"mean": "A.model.pipette.iou.mean", "sd": "A.model.pipette.iou.sd"}
-    oolemma = {"mean": "A.model.oolemma.iou.mean", "sd": "A.model.oolemma.iou.sd"}
-    check = {"kind": "summary", "test": "f", "first": pipette | {"n": (3, 500)}, "second": oolemma | {"n": (3, 500)}}
+    pipette = {"mean": "A.table1.pipette.inter.mean", "sd": "A.table1.pipette.inter.sd"}
+    oolemma = {"mean": "A.table1.oolemma.inter.mean", "sd": "A.table1.oolemma.inter.sd"}
+    n = {"n": (3, 5000)}
+    check = {"kind": "summary", "test": "welch", "first": pipette | n, "second": oolemma | n}
     assert verdict(claim(0.05, **check, expect=expect)).word == word
 
 
-def test_equal_spreads_give_a_p_value_of_one() -> None:
+def test_equal_means_give_a_p_value_of_one() -> None:
     sample = {"mean": "A.model.oolemma.iou.mean", "sd": "A.model.oolemma.iou.sd", "n": (50,)}
-    check = claim(0.05, kind="summary", test="f", first=sample, second=sample, expect="above")
+    check = claim(0.05, kind="summary", test="welch", first=sample, second=sample, expect="above")
     assert verdict(check).found == pytest.approx(1)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.phantoms.drawing import Picture, Points, as_jpeg, as_levels, drawn_number, noise_field, unit
-from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit
+from icsilib.phantoms.icsi.laboratory import Kit
+from icsilib.phantoms.icsi.ranges import IcsiRanges
 
 
 @dataclass(frozen=True)

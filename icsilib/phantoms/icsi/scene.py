@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.phantoms.drawing import unit
-from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit, Operator, Range
+from icsilib.phantoms.icsi.laboratory import Kit, Operator
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
 
 Points = NDArray[np.float64]  # (N, 2), px
 

@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 HARMONICS = 8  # of the contour error; with the mean there are 2 · 8 + 1 coefficients
 COEFFICIENTS = 2 * HARMONICS + 1
 _POINTS = 256  # of the contour before the labeller's clicks are chosen from it
-_BUMP = 0.05  # SD of a slip or reading along the contour, as a share of its length inside the frame
+BUMP = 0.05  # SD of a slip or reading along the contour, as a share of its length inside the frame
 _FITTED = Path(__file__).with_name("annotators.json")
 
 
@@ -165,7 +165,7 @@ def trace(
     """`draw_polygon` with its chances given: normal `coefficients` (COEFFICIENTS,), their SD the difficulty; bumps."""
     contour, perimeter = resampled(polygon, _POINTS)
     at = np.arange(_POINTS) / _POINTS
-    error = hand.offset + hand.noise * _waves(hand.correlation, at) @ coefficients
+    error = hand.offset + hand.noise * waves(hand.correlation, at) @ coefficients
     held = _at_edge(contour, frame)  # what the frame cuts off cannot be drawn wrong
     free = at[~held.any(axis=1)]
     share = len(free) / _POINTS
@@ -173,7 +173,7 @@ def trace(
         return np.array(polygon, dtype=float)
     for where, size in bumps:
         distance = (at - free[int(where * len(free))] + 0.5) % 1 - 0.5
-        error = error + size * np.exp(-0.5 * (distance / (_BUMP * share)) ** 2)
+        error = error + size * np.exp(-0.5 * (distance / (BUMP * share)) ** 2)
     size_px = 2 * polygon_area(polygon) / (perimeter * share)
     drawn = contour + size_px * error[:, None] * outward_normals(contour, smoothing=2.0)
     if frame is not None:  # where the frame cuts the object, the label ends there: points only slide along it
@@ -183,7 +183,7 @@ def trace(
     return clicked.astype(float)
 
 
-def _waves(correlation: float, at: Array) -> Array:
+def waves(correlation: float, at: Array) -> Array:
     """Basis (points, COEFFICIENTS) whose sum with standard normal weights has SD 1 and the given correlation."""
     order = np.arange(HARMONICS + 1)
     amplitude = np.exp(-0.5 * (2 * np.pi * order * correlation) ** 2 / 2)

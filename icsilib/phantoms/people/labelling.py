@@ -65,6 +65,13 @@ def study_frames(seed: int, frames: int = 14, size: int = 512) -> list[Frame]:
     return chosen
 
 
+def random_frames(seed: int, frames: int, size: int = 512) -> list[Frame]:
+    """A random frame of each of as many rendered videos, hard scenes and dividing cells among them."""
+    rng = np.random.default_rng([seed, frames, 15])
+    videos = (procedure(seed, number, size) for number in range(frames))
+    return [video.frame(int(rng.integers(video.n_frames))) for video in videos]
+
+
 def label_study(
     truths: Sequence[Frame],
     team: Sequence[Annotator],
@@ -158,12 +165,12 @@ def _independent_normals(rng: np.random.Generator, annotators: int, rounds: int,
     return rng.normal(size=(annotators, rounds, len(weights), k)) * weights[:, None]
 
 
-def _independent_signs(rng: np.random.Generator, shape: tuple[int, ...], rate: float) -> Array:
+def independent_signs(rng: np.random.Generator, shape: tuple[int, ...], rate: float) -> Array:
     """±1 with probability `rate` each time, otherwise 0."""
     return rng.choice([-1.0, 0.0, 1.0], shape, p=[rate / 2, 1 - rate, rate / 2])
 
 
-def _independent_difficulty(rng: np.random.Generator, frames: int, spread: float) -> Array:
+def independent_difficulty(rng: np.random.Generator, frames: int, spread: float) -> Array:
     """Difficulty of each frame: log-normal with expected mean square 1."""
     return np.exp(spread * rng.normal(size=frames) - spread**2)
 
@@ -195,5 +202,5 @@ class _Chances(NamedTuple):
     difficulty: Callable[[np.random.Generator, int, float], Array]
 
 
-_INDEPENDENT = _Chances(_independent_normals, _independent_signs, _independent_difficulty)
+_INDEPENDENT = _Chances(_independent_normals, independent_signs, independent_difficulty)
 _MATCHED = _Chances(balanced_normals, _dealt_signs, _matched_difficulty)
