@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from icsilib.plots.style import GREEN, GREY, ORANGE, PURPLE, VERMILION
+from icsilib.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, YELLOW
 
-COLOURS = {"agrees": GREEN, "differs": VERMILION, "inconsistent": PURPLE, "open": ORANGE, "not testable": GREY}
+COLOURS = {
+    "agrees": GREEN, "by design": SKY, "fitted": YELLOW, "extension": BLUE, "differs": VERMILION,
+    "inconsistent": PURPLE, "open": ORANGE, "not testable": GREY,
+}  # fmt: skip
 
 
 def plot_verdicts(counts: pd.DataFrame, axes: Axes) -> None:
-    """Stacked bars of the number of checks: a row of `counts` a bar, a column (verdict) a colour, counts written in."""
+    """Stacked bars of distinct claims: a row of `counts` a bar, a column (verdict) a colour, counts written in."""
     left = np.zeros(len(counts))
     for word in (word for word in COLOURS if word in counts):
         widths = counts[word].to_numpy()
@@ -21,8 +24,8 @@ def plot_verdicts(counts: pd.DataFrame, axes: Axes) -> None:
         left += widths
     axes.set_yticks(range(len(counts)), counts.index)
     axes.invert_yaxis()
-    axes.set_xlabel("checks of claims")
-    axes.legend(ncols=len(COLOURS), loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1.2)
+    axes.set_xlabel("distinct claims")
+    axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1.2)
 
 
 def plot_p_values(sizes: Sequence[int], p_values: Mapping[str, Sequence[float]], axes: Axes) -> None:

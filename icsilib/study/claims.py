@@ -46,10 +46,9 @@ class Sample(_Strict):
 
 
 class Summary(_Strict):
-    """Recomputed from published means, SDs and n: does the test give p above (or below) the claim's value?"""
+    """Recomputed from published means, SDs and n: does Welch's test give p above (or below) the claim's value?"""
 
     kind: Literal["summary"]
-    test: Literal["welch"]  # of the difference of means
     first: Sample
     second: Sample
     expect: Literal["above", "below"]
@@ -57,14 +56,28 @@ class Summary(_Strict):
 
 
 class Measured(_Strict):
-    """Compared with a results file: a property of the method as built, or measured by a notebook on stated data."""
+    """Compared with a results file.
 
-    kind: Literal["construction", "run"]
+    `construction` is a fact about a tool or the network as built, `run` a measurement of the paper's method on stated
+    data. The others never count as agreement: `design` was built to the claim's figure, `fitted` was fitted to it,
+    `extension` is measured with what this study added to the method.
+    """
+
+    kind: Literal["construction", "run", "design", "fitted", "extension"]
     results: str = Field(pattern=RESULTS_KEY)
     expected: float | str | None = None  # where the results key's figure is not the claim's own; or an expression
     compare: Literal["equal", "at_least", "at_most", "above", "equivalent"] = "equal"
     tolerance: float = Field(default=0, ge=0)  # absolute, in the claim's unit
     margin: str = "0"  # an expression; `above` wants a figure's whole interval above it, `equivalent` within ± it
+    note: str = ""
+
+
+class Built(_Strict):
+    """Built as the paper says it: `code` is the class or function, `test` what holds it to that. It never agrees."""
+
+    kind: Literal["built"]
+    code: str = Field(pattern=r"^icsilib(\.\w+)+$")
+    test: str = Field(pattern=r"^tests/[\w/]+\.py::\w+$")
     note: str = ""
 
 
@@ -87,7 +100,7 @@ class Untestable(_Strict):
     why: str = Field(min_length=10)
 
 
-Check = Annotated[Arithmetic | Summary | Measured | Authors | Untestable, Field(discriminator="kind")]
+Check = Annotated[Arithmetic | Summary | Measured | Built | Authors | Untestable, Field(discriminator="kind")]
 
 
 class Claim(_Strict):
@@ -96,6 +109,8 @@ class Claim(_Strict):
     id: str = Field(pattern=CLAIM_ID)
     where: str = Field(min_length=1)  # section or table
     quote: str = Field(min_length=3, max_length=120)
+    rebuilt: bool = False  # the quote is put together, from a table or around a gap; the paper has other words
+    counted_with: str = ""  # id of the claim that says the same; of a sentence with one quote it need not be named
     value: float | None = None  # None only for a sentence that states no figure
     unit: str = ""
     checks: tuple[Check, ...] = Field(min_length=1)
@@ -133,6 +148,8 @@ def load_ledger(claims: Path = LEDGER, questions: Path = QUESTIONS) -> Ledger:
     """Read and validate the ledger; ValueError names the file and the faulty entry."""
     ledger = Ledger(claims=_read(claims, "claims", Claim), questions=_read(questions, "questions", Question))
     ids = [claim.id for claim in ledger.claims] + [question.id for question in ledger.questions]
+    if unknown := sorted({claim.counted_with for claim in ledger.claims} - {"", *ids}):
+        raise ValueError(f"{claims}: counted_with names {', '.join(unknown)}, which is no claim; correct it")
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
         raise ValueError(f"{claims}: id used more than once: {', '.join(twice)}; rename one of each")
     return ledger
@@ -176,6 +193,7 @@ class Margins(_Strict):
     share: float = Field(gt=0)
     alpha: float = Field(gt=0, lt=0.5)
     scales: dict[str, str]  # structure → claim id of a standard deviation
+    precision: str  # expression: by how much paper B's model may be less precise than people and still be near them
 
     def margin(self, structure: str) -> float:
         """Margin of a structure in its measure's unit: IoU, or px for the needle tip."""

@@ -4,11 +4,22 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from icsilib.study.claims import Arithmetic, Claim, Ledger, Measured, Question
+from icsilib.study.claims import Arithmetic, Built, Claim, Ledger, Measured, Question
 from icsilib.study.evidence import place_of
 from icsilib.study.verdicts import VERDICTS, Verdict, fill
 
-KINDS = ("arithmetic", "summary", "construction", "run", "authors", "untestable")
+KINDS = (
+    "arithmetic",
+    "summary",
+    "construction",
+    "run",
+    "design",
+    "built",
+    "fitted",
+    "extension",
+    "authors",
+    "untestable",
+)
 
 _HERE = Path(__file__).parent
 _STYLE = f"\n<style>\n{(_HERE / 'ledger.css').read_text(encoding='utf-8')}</style>\n"
@@ -50,11 +61,16 @@ def _row(here: Verdict, reference: Verdict, seen: set[str]) -> str:
     anchor = "" if claim.id in seen else f' id="claim-{claim.id}"'
     seen.add(claim.id)
     cells = (
-        f'<td data-sort="{claim.id}"><span class="id">{claim.id}</span><q>{escape(claim.quote)}</q>'
+        f'<td data-sort="{claim.id}"><span class="id">{claim.id}</span>{_quote(claim)}'
         f"{escape(claim.where)}</td><td>{escape(_published(claim))}</td><td>{check.kind}</td>"
         f"{_outcome(here)}{_outcome(reference, link=True)}<td>{_evidence(here)}</td>"
     )
     return f'<tr{anchor} data-paper="{claim.paper}" data-kind="{check.kind}" data-verdict="{here.word}">{cells}</tr>'
+
+
+def _quote(claim: Claim) -> str:
+    words = escape(claim.quote)
+    return f"<span>{words}</span> (rebuilt from) " if claim.rebuilt else f"<q>{words}</q>"
 
 
 def _published(claim: Claim) -> str:
@@ -77,11 +93,15 @@ def _evidence(verdict: Verdict) -> str:
     check, note = verdict.check, escape(verdict.because)
     if isinstance(check, Arithmetic):
         return f"<code>{escape(check.expression)}</code> {note}"
+    if isinstance(check, Built):
+        return f"<code>{check.code}</code>, held to it by <code>{check.test}</code>. {note}"
     if not isinstance(check, Measured):
         return note
     results, key = check.results.split(":")
     if verdict.word == "open" and verdict.cell is None:  # nothing was measured
         return note
+    if results.startswith("registered-"):  # scored once, by no chapter
+        return f'<a href="results/reference/{results}.json">{escape(key)}</a>. {note}'
     near = f"within {check.tolerance:g} of" if check.tolerance else "exactly"
     sign = {"equal": near, "at_least": "at least", "at_most": "at most"}.get(check.compare)
     wanted = "" if verdict.claim.value is None or sign is None else f" Held to be {sign} the figure."

@@ -16,6 +16,7 @@ from icsilib.stats.naive import welch_from_summary
 from icsilib.study.claims import (
     Arithmetic,
     Authors,
+    Built,
     Check,
     Claim,
     Ledger,
@@ -27,8 +28,10 @@ from icsilib.study.claims import (
 )
 from icsilib.study.provenance import Results, ResultsFile, Value, read_results
 
-VERDICTS = ("agrees", "differs", "inconsistent", "open", "not testable")
-SYNTHETIC = ("phantom", "simulated")
+# Of a claim with several checks the first of these counts; an extension's outcome is shown and never counts.
+VERDICTS = ("inconsistent", "differs", "open", "agrees", "by design", "fitted", "not testable", "extension")
+_NO_AGREEMENT = {"design": "by design", "fitted": "fitted"}  # kind → what it is called in place of agreement
+_OUTCOMES = {"agrees": "reached", "differs": "missed", "open": "cannot be decided"}
 AUTHORS_CAVEAT = "The file is of 2019, eight months older than the submission."
 Sources = Mapping[str, ResultsFile | Results]  # by notebook
 Number = float | int | bool
@@ -45,11 +48,14 @@ class Verdict:
     interval: tuple[float, float] | None = None
     data: str = ""  # data that `found` was measured on
     because: str = ""
+    outcome: str = ""  # of an extension: whether it reaches the claim's figure
     cell: int | None = None  # that measured `found`
 
     @property
     def label(self) -> str:
         """The verdict with its data: a run on a phantom can agree, but only "on phantom data"."""
+        if self.outcome:
+            return f"extension: {self.outcome} on {self.data} data"
         if self.check.kind != "run" or self.word not in ("agrees", "differs"):
             return self.word
         return f"{self.word} on {self.data} data" if self.data else f"{self.word}, data not stated"
@@ -71,10 +77,32 @@ def judge_all(ledger: Ledger, results: Sources) -> list[Verdict]:
     return [judge(claim, check, results) for claim in ledger.claims for check in claim.checks]
 
 
+def claim_verdicts(ledger: Ledger, verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
+    """The verdict of each distinct claim, by the id that it is counted under: the least favourable of its checks.
+
+    Claims that quote the same words, and those `counted_with` another, are one. Extensions do not count, nor do the
+    authors' files of 2019, unless nothing else checks the claim.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for claim in ledger.claims:
+        first.setdefault((claim.paper, claim.quote), claim.id)
+    found: dict[str, list[Verdict]] = {}
+    for each in verdicts:
+        head = ledger.by_id[each.claim.counted_with] if each.claim.counted_with else each.claim
+        found.setdefault(first[head.paper, head.quote], []).append(each)
+    return {
+        id: min(counting, key=lambda one: VERDICTS.index(one.word))
+        for id, every in found.items()
+        if (counting := [v for v in every if v.check.kind not in ("authors", "extension")] or every)
+    }
+
+
 def judge(claim: Claim, check: Check, results: Sources) -> Verdict:
     """Verdict of one check."""
     if isinstance(check, Untestable):
         return Verdict(claim, check, "not testable", because=check.why)
+    if isinstance(check, Built):
+        return Verdict(claim, check, "by design", because=check.note)
     if isinstance(check, Arithmetic):
         return _judge_arithmetic(claim, check)
     if isinstance(check, Authors):
@@ -90,7 +118,7 @@ def _judge_arithmetic(claim: Claim, check: Arithmetic) -> Verdict:
         return Verdict(claim, check, "agrees" if found else "inconsistent", found, because=check.note)
     if claim.value is None:
         raise ValueError(f"{claim.id}: {check.expression!r} gives a number but the claim states none")
-    agrees = _agrees(found, claim.value, "equal", check.tolerance)
+    agrees = _agrees(found, claim.value, check.tolerance)
     return Verdict(claim, check, "agrees" if agrees else "inconsistent", found, because=check.note)
 
 
@@ -99,7 +127,7 @@ def _judge_authors(claim: Claim, check: Authors) -> Verdict:
     if claim.value is None:
         raise ValueError(f"{claim.id}: a check against the authors' files needs a figure in the claim")
     found = evaluate(check.expression)
-    word = "agrees" if _agrees(found, claim.value, "equal", check.tolerance) else "differs"
+    word = "agrees" if _agrees(found, claim.value, check.tolerance) else "differs"
     lines = f", line {check.lines}" if check.lines else ""
     parts = (f"{check.file}{lines}, commit {check.commit[:7]}.", check.note, AUTHORS_CAVEAT)
     return Verdict(claim, check, word, found, because=" ".join(filter(None, parts)))
@@ -142,36 +170,55 @@ def _judge_measured(claim: Claim, check: Measured, results: Sources) -> Verdict:
         return Verdict(
             claim, check, "open", value.value, data=value.data, because=f"{key}: {notebook} could not measure it"
         )
-    if check.compare in ("above", "equivalent"):
-        return _judge_interval(claim, check, value)
     wanted = evaluate(check.expected) if isinstance(check.expected, str) else check.expected
     wanted = claim.value if wanted is None else wanted
-    agrees = bool(value.value) if wanted is None else _agrees(value.value, wanted, check.compare, check.tolerance)
-    word = "agrees" if agrees else "differs"
-    return Verdict(claim, check, word, value.value, value.interval, value.data, check.note, value.cell)
+    if wanted is None and check.compare not in ("above", "equivalent"):
+        word, because = ("agrees" if value.value else "differs"), check.note
+    else:
+        word, because = _by_interval(check, value, wanted or 0.0)
+    outcome = _OUTCOMES[word] if check.kind == "extension" else ""
+    word = "extension" if outcome else _NO_AGREEMENT.get(check.kind, word) if word == "agrees" else word
+    return Verdict(claim, check, word, value.value, value.interval, value.data, because, outcome, value.cell)
 
 
-def _judge_interval(claim: Claim, check: Measured, value: Value) -> Verdict:
-    """A figure agrees if its interval lies where the check wants it, differs if wholly elsewhere; else it is open."""
-    margin = float(evaluate(check.margin))
-    least, most = (margin, math.inf) if check.compare == "above" else (-margin, margin)
-    low, high = value.interval or (-math.inf, math.inf)
+def _by_interval(check: Measured, value: Value, wanted: float) -> tuple[str, str]:
+    """Agrees if the whole interval lies where the check wants it, differs if none of it does; else it is open.
+
+    What is measured on data, by a run or an extension, is open without an interval; what was built or fitted is judged
+    by its figure.
+    """
+    least, most, place = _wanted(check, wanted)
+    if check.kind not in ("run", "extension"):
+        return ("agrees" if least <= float(value.value or 0) <= most else "differs"), check.note
+    if value.interval is None:
+        return "open", f"No interval was measured, so nothing is decided. {check.note}".strip()
+    low, high = value.interval
     word = "agrees" if least <= low and high <= most else "differs" if low > most or high < least else "open"
-    place = f"above {margin:.3g}" if check.compare == "above" else f"within ±{margin:.3g}"
-    because = f"The interval is to lie {place}. {check.note}"
+    because = f"The interval is to lie {place}. {check.note}".strip()
     if word == "open":
         because += f" It lies there in part: {value.n or 'too few'} {value.n_of} cannot tell."
-    return Verdict(claim, check, word, value.value, value.interval, value.data, because, value.cell)
+    return word, because
 
 
-def _agrees(found: Number, wanted: Number, compare: str, tolerance: float) -> bool:
+def _wanted(check: Measured, wanted: float) -> tuple[float, float, str]:
+    """Where a figure is to lie, and that in words."""
+    margin = float(evaluate(check.margin))
+    slack = check.tolerance + 1e-9 * max(1.0, abs(wanted))  # decimal figures differ in their last binary digit
+    match check.compare:
+        case "at_least":
+            return wanted - slack, math.inf, f"at {wanted:.4g} or above"
+        case "at_most":
+            return -math.inf, wanted + slack, f"at {wanted:.4g} or below"
+        case "above":
+            return margin, math.inf, f"above {margin:.3g}"
+        case "equivalent":
+            return -margin, margin, f"within ±{margin:.3g}"
+    return wanted - slack, wanted + slack, f"within {check.tolerance:g} of {wanted:.4g}"
+
+
+def _agrees(found: Number, wanted: Number, tolerance: float) -> bool:
     # Decimal figures differ in their last binary digit: 0.963 - 0.961 > 0.002.
-    slack = tolerance + 1e-9 * max(1.0, abs(wanted))
-    if compare == "at_least":
-        return found >= wanted - slack
-    if compare == "at_most":
-        return found <= wanted + slack
-    return abs(found - wanted) <= slack
+    return abs(found - wanted) <= tolerance + 1e-9 * max(1.0, abs(wanted))
 
 
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {

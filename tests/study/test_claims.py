@@ -7,10 +7,20 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from icsilib.study.claims import Check, Claim, Measured, Summary, load_ledger, published, read_margins
+from icsilib.study.claims import Built, Check, Claim, Ledger, Measured, Summary, load_ledger, published, read_margins
 from icsilib.study.order import ROOT
 from icsilib.study.provenance import Results
-from icsilib.study.verdicts import AUTHORS_CAVEAT, VERDICTS, Verdict, evaluate, fill, judge, judge_all, load_results
+from icsilib.study.verdicts import (
+    AUTHORS_CAVEAT,
+    VERDICTS,
+    Verdict,
+    claim_verdicts,
+    evaluate,
+    fill,
+    judge,
+    judge_all,
+    load_results,
+)
 
 LEDGER = load_ledger()
 REFERENCE = sorted((ROOT / "book" / "reference").glob("*.json"))
@@ -25,9 +35,13 @@ def verdict(toy: Claim, results: dict[str, Results] | None = None) -> Verdict:
     return judge(toy, toy.checks[0], results or {})
 
 
-def measured(value: object, data: str = "phantom") -> dict[str, Results]:
+def measured(
+    value: object, data: str = "phantom", interval: tuple[float, float] | str | None = "narrow"
+) -> dict[str, Results]:
+    """A result with the interval that is given, by default one without width."""
     results = Results("toy", "quick", seed=0)
-    results.add("iou", value, data=data)
+    known = (value, value) if interval == "narrow" and isinstance(value, float) else None
+    results.add("iou", value, data=data, interval=known if interval == "narrow" else interval)
     return {"toy": results}
 
 
@@ -131,6 +145,54 @@ def test_one_sided_comparisons(compare: str, below: str, above: str) -> None:
     assert [verdict(run, measured(value)).word for value in (0.9, 0.98)] == [below, above]
 
 
+STRADDLING = [("at_least", 0.95, 0.97), ("at_most", 0.95, 0.97), ("equal", 0.960, 0.964)]
+
+
+@pytest.mark.parametrize(("compare", "low", "high"), STRADDLING)
+def test_a_run_whose_interval_straddles_the_claim_is_open_as_the_page_says(
+    compare: str, low: float, high: float
+) -> None:
+    run = claim(0.961, kind="run", results="toy:iou", compare=compare, tolerance=0.001)
+    assert verdict(run, measured(0.9615, interval=(low, high))).word == "open"
+    assert verdict(run, measured(0.9615, interval=None)).word == "open"
+
+
+@pytest.mark.parametrize(("kind", "word"), [("design", "by design"), ("fitted", "fitted")])
+def test_what_was_built_or_fitted_to_the_figure_never_agrees(kind: str, word: str) -> None:
+    made = claim(0.961, kind=kind, results="toy:iou")
+    assert [verdict(made, measured(value)).word for value in (0.961, 0.9)] == [word, "differs"]
+
+
+def test_an_extension_shows_its_outcome_and_does_not_count() -> None:
+    run = {"kind": "run", "results": "toy:iou", "compare": "at_least"}
+    entry = claim(0.961, **run).model_dump() | {"checks": [run, run | {"kind": "extension"}]}
+    ledger = Ledger(claims=(Claim.model_validate(entry),))
+    results = measured(0.97)
+    verdicts = judge_all(ledger, results)
+    assert verdicts[1].label == "extension: reached on phantom data"
+    assert claim_verdicts(ledger, verdicts[1:])["A.toy"].word == "extension"  # nothing else to count
+    assert claim_verdicts(ledger, judge_all(ledger, measured(0.9)))["A.toy"].word == "differs"
+
+
+def test_claims_are_counted_once_by_the_least_favourable_of_their_checks() -> None:
+    holds, fails = ({"kind": "arithmetic", "expression": text} for text in ("1 < 2", "1 > 2"))
+    words = {"A.a": [holds], "A.b": [holds, fails], "A.c": [holds]}
+    claims = [{"id": id, "where": "§1", "quote": "same words", "checks": checks} for id, checks in words.items()]
+    claims[2] |= {"quote": "other words", "counted_with": "A.b"}
+    ledger = Ledger(claims=tuple(Claim.model_validate(each) for each in claims))
+    counted = claim_verdicts(ledger, judge_all(ledger, {}))
+    assert {id: one.word for id, one in counted.items()} == {"A.a": "inconsistent"}
+
+
+def test_what_is_built_by_design_names_code_and_test_that_exist() -> None:
+    for check in (check for entry in LEDGER.claims for check in entry.checks if isinstance(check, Built)):
+        file, name = check.test.split("::")
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), check.test
+        module, _, attribute = check.code.rpartition(".")
+        source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+        assert f"def {attribute}(" in source or f"class {attribute}(" in source, check.code
+
+
 def test_what_is_expected_may_follow_from_published_figures() -> None:
     run = claim(None, kind="run", results="toy:iou", compare="at_least", expected="B.data.images / 25")  # 28.08
     assert [verdict(run, measured(value)).word for value in (28.0, 28.1)] == ["differs", "agrees"]
@@ -157,9 +219,9 @@ def test_changing_a_results_file_changes_the_verdict(tmp_path: Path) -> None:
     oolemma = LEDGER.by_id["A.model.oolemma.iou.mean"]
     words = []
     for value in (0.97, 0.90):
-        results = Results("segmentation_evaluation", "quick", seed=0)
-        results.add("oolemma.iou.mean", value, data="phantom")
-        results.write(tmp_path / "segmentation_evaluation.json")
+        results = Results("registered-videos", "quick", seed=0)
+        results.add("oolemma.iou.mean", value, data="phantom", interval=(value - 0.001, value + 0.001))
+        results.write(tmp_path / "registered-videos.json")
         words.append(judge(oolemma, oolemma.checks[0], load_results(tmp_path)).word)
     assert words == ["agrees", "differs"]
 
@@ -181,16 +243,15 @@ def test_welch_from_the_published_figures_at_n_1000_and_140(structure: str, p: f
 
 @pytest.mark.parametrize(("expect", "word"), [("above", "open"), ("below", "open")])
 def test_a_conclusion_that_hangs_on_the_assumed_n_is_open(expect: str, word: str) -> None:
-    pipette = {"mean": "A.table1.pipette.inter.mean", "sd": "A.table1.pipette.inter.sd"}
-    oolemma = {"mean": "A.table1.oolemma.inter.mean", "sd": "A.table1.oolemma.inter.sd"}
-    n = {"n": (3, 5000)}
-    check = {"kind": "summary", "test": "welch", "first": pipette | n, "second": oolemma | n}
+    pipette = {"mean": "A.model.pipette.iou.mean", "sd": "A.model.pipette.iou.sd"}
+    oolemma = {"mean": "A.model.oolemma.iou.mean", "sd": "A.model.oolemma.iou.sd"}
+    check = {"kind": "summary", "first": pipette | {"n": (3, 50000)}, "second": oolemma | {"n": (3, 50000)}}
     assert verdict(claim(0.05, **check, expect=expect)).word == word
 
 
 def test_equal_means_give_a_p_value_of_one() -> None:
     sample = {"mean": "A.model.oolemma.iou.mean", "sd": "A.model.oolemma.iou.sd", "n": (50,)}
-    check = claim(0.05, kind="summary", test="welch", first=sample, second=sample, expect="above")
+    check = claim(0.05, kind="summary", first=sample, second=sample, expect="above")
     assert verdict(check).found == pytest.approx(1)
 
 
@@ -215,7 +276,8 @@ def test_equivalence_is_judged_by_the_whole_interval(interval: tuple[float, floa
 def test_a_difference_is_there_if_its_whole_interval_is(interval: tuple[float, float] | None, word: str) -> None:
     found = judged_by_interval("above", "0", interval)
     assert found.word == word
-    assert ("14 frames cannot tell" in found.because) == (word == "open")
+    assert ("14 frames cannot tell" in found.because) == (word == "open" and interval is not None)
+    assert ("No interval was measured" in found.because) == (interval is None)
 
 
 @pytest.mark.parametrize("compare", ["equal", "at_least", "at_most"])
@@ -240,6 +302,12 @@ def test_the_ledgers_margins_are_those_stated_beforehand(structure: str) -> None
     checks = [check for check in LEDGER.by_id["A.abstract.comparable"].checks if isinstance(check, Measured)]
     (margin,) = (check.margin for check in checks if check.results.endswith(f":{structure}.difference"))
     assert evaluate(margin) == pytest.approx(read_margins().margin(structure))
+
+
+def test_near_human_is_within_the_margin_stated_beforehand() -> None:
+    (check,) = LEDGER.by_id["B.abstract.near_human"].checks
+    assert isinstance(check, Measured)
+    assert evaluate(check.margin) == pytest.approx(-evaluate(read_margins().precision)) == pytest.approx(-0.075)
 
 
 # ---------------------------------------------------------------- expressions

@@ -63,7 +63,7 @@ def test_texts_are_escaped_and_measured_rows_lead_to_page_and_file() -> None:
         {"id": "A.x", "where": "§1", "quote": "<script>", "value": 1.0, "checks": [check]}  # as a quotation might
     )
     results = Results("toy", "quick", seed=0)
-    results.add("iou", 0.5, data="phantom")
+    results.add("iou", 0.5, data="phantom", interval=(0.4, 0.6))
     results.values["iou"].cell = 7  # as in a notebook
     verdict = judge(claim, claim.checks[0], {"toy": results})
     row = ledger_table([verdict], [verdict]).split("<tbody>")[1]
