@@ -35,10 +35,11 @@ from icsilib.phantoms.biopsy_dataset import write_biopsy_benchmark
 from icsilib.phantoms.people.embryologists import label_dataset, team
 from icsilib.stats.resampling import jackknife_interval, without_each
 from icsilib.study.provenance import Results
-from icsilib.training.checkpoints import TimeUpError
+from icsilib.training.runs import WEIGHTS, TimeUpError
 
 UNFINISHED = 75  # exit status: run the same command again
 Profile = Annotated[str, typer.Option(help="paper or authors.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 
@@ -51,7 +52,7 @@ def train(
     minutes: Annotated[float, typer.Option(help="Stop after this time.")] = float("inf"),
     patience: Annotated[int, typer.Option(help="Validations without an improvement that end the run.")] = 10,
     workers: Annotated[int, typer.Option(help="Processes that prepare images.")] = 0,
-    accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Train the profile, or go on where RUN stands, until the validation stops improving."""
     if stalled(run, patience):
@@ -60,7 +61,7 @@ def train(
     parts, until = [images_of(data, part) for part in ("train", "validation")], time.monotonic() + 60 * minutes
     settings = PROFILES[profile]
     try:
-        train_detector(*parts, settings, run, seed, workers, accelerator=accelerator, until=until)
+        train_detector(*parts, settings, run, seed, workers, device=device, until=until)
     except TimeUpError as stopped:
         typer.echo(str(stopped))
         raise typer.Exit(0 if stalled(run, patience) else UNFINISHED) from None
@@ -82,12 +83,12 @@ def score(
     run: Path,
     results: Annotated[Path, typer.Option()],
     profile: Profile = "paper",
-    accelerator: Annotated[str, typer.Option(help="Device of the network: cpu, cuda.")] = "cpu",
+    device: Device = "auto",
     seed: int = 0,
 ) -> None:
     """Write scores, a free-response curve, images per second and the log."""
-    detector = load(run / "best.safetensors", accelerator)
-    collected = Results(f"detection_{profile}", profile, seed)
+    detector = load(run / WEIGHTS, device)
+    collected = Results(f"detection_{profile}", profile, seed, device)
     write_biopsy_benchmark(benchmark, seed)
     for name, folder in (("biopsy", data), ("benchmark", benchmark)):
         collected.data[name] = sha256_of(folder / "annotations.json")

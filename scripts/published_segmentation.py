@@ -26,14 +26,15 @@ from icsilib.segmentation import load
 from icsilib.segmentation.evaluate import frame_table, perfect_table, speed
 from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.settings import stages
-from icsilib.segmentation.train import WEIGHTS, read_log, train_stages
+from icsilib.segmentation.train import read_log, train_stages
 from icsilib.study.provenance import Results
 from icsilib.study.segmentation_scores import add_scores, add_speed
-from icsilib.training.checkpoints import TimeUpError
+from icsilib.training.runs import WEIGHTS, TimeUpError
 
 TRUTH, PEOPLE = "annotations.json", "people.json"
 UNFINISHED = 75  # exit status: run the same command again
 Profile = Annotated[str, typer.Option(help="paper or progressive.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 
@@ -53,23 +54,29 @@ def train(
     profile: Profile = "progressive",
     seed: int = 0,
     minutes: Annotated[float, typer.Option(help="Stop after this time.")] = float("inf"),
-    accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Train all stages of the profile, or go on where RUN stands."""
     frames, until = partial(load_frames, data / PEOPLE), time.monotonic() + 60 * minutes
     try:
         digest = sha256_of(data / PEOPLE)
-        train_stages(stages(profile), frames, run, seed, data=digest, accelerator=accelerator, until=until)
+        train_stages(stages(profile), frames, run, seed, data=digest, device=device, until=until)
     except TimeUpError as stopped:
         typer.echo(str(stopped))
         raise typer.Exit(UNFINISHED) from None
 
 
 @app.command()
-def score(data: Path, run: Path, results: Annotated[Path, typer.Option()], profile: Profile = "progressive") -> None:
+def score(
+    data: Path,
+    run: Path,
+    results: Annotated[Path, typer.Option()],
+    profile: Profile = "progressive",
+    device: Device = "auto",
+) -> None:
     """Write scores on the test videos, the log and the time a frame takes."""
-    segmenter = load(run / WEIGHTS)
-    collected = Results(f"segmentation_{profile}", profile, None)
+    segmenter = load(run / WEIGHTS, device=device)
+    collected = Results(f"segmentation_{profile}", profile, None, device)
     judged = {}
     for name, file in (("people", PEOPLE), ("truth", TRUTH)):
         judged[name] = load_frames(data / file, segmenter.settings.preprocess, "test")

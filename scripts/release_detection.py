@@ -17,16 +17,19 @@ import typer
 from icsilib.detection import load
 from icsilib.detection.detector import Detector
 from icsilib.detection.evaluate import coco_evaluation, scores_of
-from icsilib.detection.export import Precision, precisions, with_openvino
+from icsilib.detection.export import with_openvino
 from icsilib.detection.images import images_of
 from icsilib.detection.settings import Settings, stages
 from icsilib.detection.throughput import measure_throughput
 from icsilib.detection.train import best_validation, detect_files
-from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
+from icsilib.detection.weights import BIOPSY_PHANTOM
 from icsilib.files import sha256_of, write_text_atomic
 from icsilib.study.detection_scores import Evaluated, Tested, add_constants, add_scores
 from icsilib.study.provenance import ROOT, Results, Value, read_results
 from icsilib.study.provenance import hardware as this_machine
+from icsilib.training.compiled import Precision, precisions
+from icsilib.training.runs import WEIGHTS
+from icsilib.training.weights import read_weights, save_weights
 
 STAGES = [settings.profile for settings in stages("standard")]
 FASTEST = precisions()[-1]
@@ -50,7 +53,7 @@ def main(
     """Write weights, card, and the two reference results."""
     folders = {stage: run / stage for stage in STAGES} | {STAGES[-1]: run}
     log = pd.concat([pd.read_csv(folder / "log.csv").assign(stage=stage) for stage, folder in folders.items()])
-    network, settings, _ = load_weights(run / "best.safetensors")
+    network, settings, _ = read_weights(run / WEIGHTS, Settings)
     about = {
         "data": f"rendered biopsy images: {MADE_BY}",
         "annotations_sha256": {folder.name: sha256_of(folder / "annotations.json") for folder in (biopsy, crowd)},
@@ -59,7 +62,7 @@ def main(
         "schedule": schedule(log, settings) + remark,
         "hardware": hardware,
     }
-    save_weights(BIOPSY_PHANTOM, network, settings, **about)
+    save_weights(network, settings, BIOPSY_PHANTOM, half=True, **about)
     results, evaluated = evaluate(biopsy, others, about)
     results.write(REFERENCE / "detection_evaluation.json")
     training(log, about).write(REFERENCE / "detection_training.json")
@@ -158,7 +161,7 @@ def card(
         input_size=settings.input_size,
         window=settings.window,
         frozen=settings.frozen_stages,
-        parameters=sum(weight.numel() for weight in load_weights(BIOPSY_PHANTOM)[0].parameters()),
+        parameters=sum(weight.numel() for weight in read_weights(BIOPSY_PHANTOM, Settings)[0].parameters()),
         biopsy_sha256=digests[0],
         crowd_sha256=digests[1],
         images=len(test),

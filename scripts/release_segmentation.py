@@ -33,9 +33,9 @@ from icsilib.segmentation.frames import Frames, load_frames
 from icsilib.segmentation.nested_unet import parameter_count
 from icsilib.segmentation.second_look import SECOND_LOOK, with_flips
 from icsilib.segmentation.second_look.closeups import training_closeups
-from icsilib.segmentation.segmenter import REFERENCE, read_model, save_weights
+from icsilib.segmentation.segmenter import REFERENCE, read_model
 from icsilib.segmentation.settings import stages
-from icsilib.segmentation.train import WEIGHTS, read_log
+from icsilib.segmentation.train import read_log
 from icsilib.stats.agreement import iou
 from icsilib.study.provenance import ROOT, Results, read_results
 from icsilib.study.segmentation_scores import (
@@ -47,6 +47,8 @@ from icsilib.study.segmentation_scores import (
     add_speed,
     with_contrasts,
 )
+from icsilib.training.runs import WEIGHTS
+from icsilib.training.weights import save_weights
 
 CARD = (Path(__file__).parent / "segmentation_card.md").read_text(encoding="utf-8")
 

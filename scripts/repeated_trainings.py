@@ -20,12 +20,11 @@ from icsilib import segmentation
 from icsilib.data.structures import OF_INJECTIONS
 from icsilib.detection.images import images_of
 from icsilib.detection.settings import CANDIDATES, SEARCHED
-from icsilib.detection.settings import as_record as detection_record
 from icsilib.detection.train import train as train_detector
 from icsilib.files import sha256_of
 from icsilib.segmentation.evaluate import frame_table, summarise
 from icsilib.segmentation.frames import Frames, load_frames
-from icsilib.segmentation.settings import PROFILES, Settings, as_record, stages
+from icsilib.segmentation.settings import PROFILES, Settings, stages
 from icsilib.segmentation.train import read_log, train, train_stages
 from icsilib.study.provenance import Results
 from icsilib.study.segmentation_scores import add_scores
@@ -81,7 +80,7 @@ VARIANTS = (
 @app.command()
 def ablate(data: Path, runs: Path, results: Path, seeds: Seeds = 3) -> None:
     """Train and test every variant of the model's open choices, at the scale of the `ablation` settings."""
-    collected = Results("segmentation_ablation", "ablation", None, settings=as_record(ABLATION))
+    collected = Results("segmentation_ablation", "ablation", None, settings=ABLATION.as_record())
     collected.data["icsi-training"] = sha256_of(data / LABELS)
     parts = {limit: _parts(data, ABLATION.with_(clip_limit=limit)) for limit in (ABLATION.clip_limit, None)}
     _record(collected, results, run_ablation(ABLATION, parts, runs, range(seeds)))
@@ -140,7 +139,7 @@ def repeat(data: Path, runs: Path, results: Path, profile: str = "quick", seeds:
 @app.command()
 def search(data: Path, runs: Path, results: Path, also: list[Path] = typer.Option([])) -> None:  # noqa: B008
     """Train briefly with each of a few values of what paper B leaves open, and score it on the validation part."""
-    collected = Results("detection_search", "search", 0, settings=detection_record(SEARCHED))
+    collected = Results("detection_search", "search", 0, settings=SEARCHED.as_record())
     collected.data |= {folder.name: sha256_of(folder / LABELS) for folder in [data, *also]}
     training = [image for folder in also for image in images_of(folder)] + images_of(data, "train")
     _record(collected, results, run_search(training, images_of(data, "validation"), runs))

@@ -22,7 +22,8 @@ Weights = Annotated[str, typer.Option(help="A shipped detector by name, or a fil
 Also = Annotated[list[Path] | None, typer.Option(help="Further data sets, all of whose images are trained on too.")]
 Part = Annotated[str, typer.Option(help="Part of the split: train, validation, test or all.")]
 Batch = Annotated[int, typer.Option(min=1, help="Windows that the network sees at a time.")]
-Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
+Engine = Annotated[str, typer.Option(help="What runs the network: torch, or openvino on the CPU.")]
+Device = Annotated[str, typer.Option(help="Where the network runs: auto, cpu, cuda or mps.")]
 
 
 @detect.command("train")
@@ -38,7 +39,7 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the profile's.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that load images; 0 loads in this one.")] = 0,
-    accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
     from icsilib.detection.evaluate import harmonic_mean
@@ -58,7 +59,7 @@ def train(
     if steps is not None:
         chosen[-1] = chosen[-1].with_(steps=steps)
     training, validation = _training_images(data, also), _images(data, "validation")
-    how: dict[str, Any] = {"workers": workers, "progress": True, "accelerator": accelerator, "start_from": start_from}
+    how: dict[str, Any] = {"workers": workers, "progress": True, "device": device, "start_from": start_from}
     trained = train_stages(chosen, training, validation, out, seed, **how)
     kept = best_validation(trained.log)
     best = harmonic_mean(kept["validation_ap"], kept["validation_ar"])
@@ -75,6 +76,7 @@ def evaluate(
         Path | None, typer.Option(help="File for the scores with their provenance, JSON; needs a validation part.")
     ] = None,
     origin: Annotated[str | None, typer.Option(help="What the images are, as --results will say: phantom, …")] = None,
+    device: Device = "auto",
 ) -> None:
     """Print AP at IoU 0.5, AR at 100 detections and the published F1, with 95 % intervals by patient or video."""
     from icsilib.detection.evaluate import coco_evaluation, scores_of
@@ -83,7 +85,7 @@ def evaluate(
         fail("--results: say with --origin what the images are, such as phantom or the name of your laboratory")
     images = _images(data, part)
     _check_grouped(data, {image.id for image in images})
-    detector = _detector(weights)
+    detector = _detector(weights, device)
     found = _found(detector, images, batch_size)
     evaluation = coco_evaluation(images, found)
     groups = [image.group for image in images]
@@ -95,7 +97,7 @@ def evaluate(
     if results is not None:
         validation = _images(data, "validation")
         tested = (images, found), (validation, _found(detector, validation, batch_size))
-        _write_scores(results, weights, data, part, tested, str(origin))
+        _write_scores(results, weights, data, part, tested, str(origin), device)
 
 
 def _check_grouped(data: Path, ids: set[int]) -> None:
@@ -124,15 +126,21 @@ def _intervals(evaluation: "COCOeval", groups: list[str]) -> dict[str, str]:
     return told
 
 
-def _write_scores(path: Path, weights: str, data: Path, part: str, tested: "tuple[Any, Any]", origin: str) -> None:
-    from icsilib.detection.weights import load_weights, weights_file
+def _write_scores(
+    path: Path, weights: str, data: Path, part: str, tested: "tuple[Any, Any]", origin: str, device: str
+) -> None:
+    from icsilib.detection.settings import Settings
+    from icsilib.detection.weights import weights_file
     from icsilib.files import sha256_of
     from icsilib.study.detection_scores import Tested, add_constants, add_scores
     from icsilib.study.provenance import Results
+    from icsilib.training.weights import read_weights
 
     file = weights_file(weights)
-    _, settings, training = load_weights(file)
-    collected = Results("detection_evaluation", settings.profile, None, training=training, weights=sha256_of(file))
+    _, settings, training = read_weights(file, Settings)
+    collected = Results(
+        "detection_evaluation", settings.profile, None, device, training=training, weights=sha256_of(file)
+    )
     collected.data[f"{origin}, {part}"] = sha256_of(data / "annotations.json")
     test, validation = (Tested(*one) for one in tested)
     hits = add_scores(collected, test, validation, origin).hits
@@ -148,6 +156,7 @@ def predict(
     weights: Weights = "biopsy_phantom",
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Lowest score of a box that is kept.")] = 0.3,
     out: Annotated[Path | None, typer.Option(help="File for the boxes as JSON; the screen when left out.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Find sperm in images: box (x, y, width, height in px) and score of each."""
     from icsilib.data.annotations import AnnotationError
@@ -156,7 +165,7 @@ def predict(
 
     if out is not None:
         _check_out(out, images)
-    detector, rows, empty, skipped = _detector(weights), [], [], 0
+    detector, rows, empty, skipped = _detector(weights, device), [], [], 0
     for path in images:
         try:
             pixels = read_rgb(path)
@@ -195,21 +204,26 @@ def benchmark(
     part: Part = "all",
     batch_size: Batch = 8,
     engine: Engine = "torch",
+    device: Device = "auto",
 ) -> None:
     """Images per second from file to boxes: decoding, windows, network and non-maximum suppression."""
     from icsilib.detection.throughput import measure_throughput
+    from icsilib.training.devices import device_name
 
-    detector = _detector(weights)
+    detector = _detector(weights, device)
     if engine == "openvino":
-        from icsilib.detection.export import precisions, with_openvino
+        if device not in ("auto", "cpu"):
+            fail(f"--engine openvino: runs on the CPU, not on {device}; leave out --device")
+        from icsilib.detection.export import with_openvino
+        from icsilib.training.compiled import precisions
 
         detector = with_openvino(detector, precisions()[-1])
     elif engine != "torch":
         fail(f"engine {engine!r}: choose torch or openvino")
     one = measure_throughput(detector, [image.path for image in _images(data, part)], batch_size)
     typer.echo(
-        f"{engine}, batch {batch_size}: {one.images} images ({one.windows} windows) in {one.seconds:.1f} s, "
-        f"{one.images_per_second:.1f} images/s"
+        f"{engine}, {device_name(detector.device)}, batch {batch_size}: {one.images} images ({one.windows} windows) in "
+        f"{one.seconds:.1f} s, {one.images_per_second:.1f} images/s"
     )
 
 
@@ -234,7 +248,7 @@ def _images(data: Path, part: str) -> "list[LabelledImage]":
     return images
 
 
-def _detector(weights: str) -> "Detector":
+def _detector(weights: str, device: str) -> "Detector":
     from icsilib.detection.weights import load
 
-    return load(weights)
+    return load(weights, device)

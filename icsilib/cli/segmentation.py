@@ -33,7 +33,8 @@ Closeups = Annotated[Path | None, typer.Option(help="Weights of the profile clos
 Once = Annotated[bool, typer.Option("--once", help="Look once, as the paper's method; the shipped model looks twice.")]
 _IMAGE: "tuple[Fraction, int | None]" = Fraction(1), 1  # frames/s and frames of what is no video
 
-Engine = Annotated[str, typer.Option(help="What runs the network: torch or openvino.")]
+Engine = Annotated[str, typer.Option(help="What runs the network: torch, or openvino on the CPU.")]
+Device = Annotated[str, typer.Option(help="Where the network runs: auto, cpu, cuda or mps.")]
 
 
 @segment.command("train")
@@ -46,7 +47,7 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(help="Weights to begin with, for fine-tuning, in place of the profile's stages.")
     ] = None,
-    accelerator: Annotated[str, typer.Option(help="Lightning Fabric's: auto, cpu, cuda.")] = "auto",
+    device: Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU; each takes a batch.")] = 1,
 ) -> None:
     """Train on a data set's training part; stopped at any moment, the same command goes on."""
@@ -57,7 +58,7 @@ def train(
         chosen = chosen[-1:]
     if epochs is not None:
         chosen[-1] = chosen[-1].with_(epochs=epochs)
-    how: dict[str, Any] = {"start_from": start_from, "accelerator": accelerator, "devices": devices}
+    how: dict[str, Any] = {"start_from": start_from, "device": device, "devices": devices}
     weights = train_stages(chosen, partial(_frames, data), out, seed, data=_digest(data), **how)
     typer.echo(f"{weights}: " + ", then ".join(f"{each.epochs} epochs at {each.size} px" for each in chosen))
 
@@ -72,6 +73,7 @@ def evaluate(
     origin: Annotated[str | None, typer.Option(help="What the frames are, as --results will say: phantom, …")] = None,
     closeups: Closeups = None,
     once: Once = False,
+    device: Device = "auto",
 ) -> None:
     """Print IoU of both classes and the tip's error, at 512 px, with 95 % intervals by video."""
     from icsilib.data.structures import OF_INJECTIONS
@@ -81,7 +83,7 @@ def evaluate(
 
     if results is not None and origin is None:
         fail("--results: say with --origin what the frames are, such as phantom or the name of your laboratory")
-    segmenter = _segmenter(weights, closeups, once)
+    segmenter = _segmenter(weights, device, closeups, once)
     frames = _frames(data, segmenter.settings.preprocess, part)
     if unnamed := [record.file_name for record in frames.records if record.video_id is None]:
         fail(f"{data}: {unnamed[0]} has no video_id, by which intervals go; convert with --folder-is video_id")
@@ -115,7 +117,9 @@ def _write_scores(
     from icsilib.study.provenance import Results
     from icsilib.study.segmentation_scores import TWO_LOOKS, add_groups, add_scores, add_speed
 
-    results = Results("segmentation_evaluation", segmenter.settings.profile, None, training=segmenter.training)
+    results = Results(
+        "segmentation_evaluation", segmenter.settings.profile, None, segmenter.device, training=segmenter.training
+    )
     results.data[f"{origin}, {part}"] = sha256_of(_annotations(data))
     prefix = ""
     add_speed(results, speed(segmenter))
@@ -139,6 +143,7 @@ def predict(
     every: Annotated[int, typer.Option(min=1, help="Take every n-th frame of a video.")] = 3,
     confidence: Annotated[float, typer.Option(help="Leave out tips of lower confidence, 0 to 1.")] = 0.3,
     engine: Engine = "torch",
+    device: Device = "auto",
     flips: Annotated[bool, typer.Option(help="Average over mirror images: four times slower, more accurate.")] = False,
     closeups: Closeups = None,
     once: Once = False,
@@ -167,12 +172,12 @@ def predict(
     above = Path(os.path.commonpath([path.resolve().parent for path in files]))  # names alone may repeat
     shorts = [path.resolve().relative_to(above) for path in files]
     _check_free(files, shorts, out)
-    segmenter = _segmenter(weights, closeups, once)
-    segmenter = with_flips(segmenter) if flips else _with_engine(segmenter, engine)
+    segmenter = _segmenter(weights, device, closeups, once)
+    segmenter = with_flips(segmenter) if flips else _with_engine(segmenter, engine, device)
     for folder in (out / "pictures", out / "frames", out / "videos"):
         remove_partials(folder)
     how = {"every": every, "confidence": confidence, "engine": engine, "flips": flips, "deinterlace": deinterlace}
-    how["um_per_px"] = um_per_px
+    how |= {"um_per_px": um_per_px, "device": device}
     journal = Journal(out / "predictions.jsonl", how | _identity(files, shorts, weights, closeups, once))
     faults, rates = 0, dict[str, float]()
     with _progress() as bar:
@@ -323,6 +328,7 @@ def benchmark(
     engine: Engine = "torch",
     frames: Annotated[int, typer.Option(min=1, help="Frames to time.")] = 30,
     profile: Annotated[str | None, typer.Option(help="Time an untrained model of this profile instead.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Milliseconds and operations a frame at batch 1, after warming up, without preprocessing.
 
@@ -334,14 +340,16 @@ def benchmark(
     from icsilib.segmentation.evaluate import speed
     from icsilib.segmentation.second_look import TwoLooks
     from icsilib.study.provenance import hardware
+    from icsilib.training.devices import resolve_device
 
     if profile is None:
-        segmenter = _segmenter(weights)
+        segmenter = _segmenter(weights, device)
     else:
         settings = _stages(profile)[-1]
-        network = settings.build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = settings.build().eval().to(resolve_device(device))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         segmenter = Segmenter(network, settings, {})
-    segmenter = _with_engine(segmenter, engine)
+    segmenter = _with_engine(segmenter, engine, device)
     networks = [("first look", "frame", segmenter)]
     if isinstance(segmenter, TwoLooks):
         networks.append(("second look", "close-up", segmenter.second))
@@ -349,7 +357,8 @@ def benchmark(
         one = speed(model, frames)
         typer.echo(
             f"{look}, {engine}, {model.settings.size} px, batch 1: {one.milliseconds:.1f} ms a {what} "
-            f"(median of {one.frames}), {one.gflop:.1f} GFLOP, {hardware()['processor']}, {one.threads} threads"
+            f"(median of {one.frames}), {one.gflop:.1f} GFLOP, {one.device}, {hardware()['processor']}, "
+            f"{one.threads} threads"
         )
 
 
@@ -382,21 +391,23 @@ def _annotations(data: Path) -> Path:
     return data / "annotations.json" if data.is_dir() else data
 
 
-def _segmenter(weights: Path | None, closeups: Path | None = None, once: bool = False) -> "Segmenter":
+def _segmenter(weights: Path | None, device: str, closeups: Path | None = None, once: bool = False) -> "Segmenter":
     from icsilib.segmentation import load
     from icsilib.segmentation.second_look import with_second_look
 
     if once and closeups is not None:
         fail("--once: leaves the second look out, for which --closeups gives weights; leave out one of the two")
     looks = 1 if once or closeups is not None else None
-    segmenter = load(looks=looks) if weights is None else load(weights, looks)
+    segmenter = load(looks=looks, device=device) if weights is None else load(weights, looks, device)
     if segmenter.settings.closeups:
         fail(f"{weights}: was trained on close-ups; give it as --closeups, beside a model of whole frames")
     return segmenter if closeups is None else with_second_look(segmenter, closeups)
 
 
-def _with_engine(segmenter: "Segmenter", engine: str) -> "Segmenter":
+def _with_engine(segmenter: "Segmenter", engine: str, device: str) -> "Segmenter":
     if engine == "openvino":
+        if device not in ("auto", "cpu"):
+            fail(f"--engine openvino: runs on the CPU, not on {device}; leave out --device")
         from icsilib.segmentation.export import with_openvino
 
         return with_openvino(segmenter)

@@ -54,9 +54,9 @@ def boxes_per_cell(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
     return tuple(outputs // CODE_SIZE for outputs in found)
 
 
-def map_sizes(input_size: int, maps: int, first_stride: int = 16) -> tuple[int, ...]:
+def map_sizes(input_size: int, maps: int) -> tuple[int, ...]:
     """Cells along each side of `maps` feature maps, each half of the one before, rounded up ("SAME" padding)."""
-    sizes = [math.ceil(input_size / first_stride)]
+    sizes = [math.ceil(input_size / 16)]  # the first map's stride
     while len(sizes) < maps:
         sizes.append(math.ceil(sizes[-1] / 2))
     return tuple(sizes)

@@ -4,7 +4,7 @@ Everything here is in fractions of the input's side, so that it holds at any inp
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -19,6 +19,7 @@ from icsilib.detection.boxes import box_iou, cxcywh_to_xywh
 PUBLISHED_RATIOS = (2.0, 3.0)  # long side : short side, each used both ways round
 PUBLISHED_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)  # side of map k's square; torchvision's SSD300
 AUTHORS_SCALES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0)  # the authors' configuration, lines 33 and 34; 1 is appended
+SAME = 0.5  # IoU from which on a default box counts as the sperm's
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # divisors of the offsets (cx, cy, w, h)
 LayoutName = Literal["published", "authors"]
 
@@ -87,7 +88,7 @@ def coverage(shapes: NDArray[np.floating], defaults: Tensor, draw: np.random.Gen
     places = draw.uniform(shapes / 2, np.maximum(1 - shapes / 2, shapes / 2))
     boxes = torch.from_numpy(np.concatenate([places, shapes], axis=1)).float()
     overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(defaults))
-    return float((overlap.amax(dim=1) >= 0.5).float().mean())
+    return float((overlap.amax(dim=1) >= SAME).float().mean())
 
 
 def encode(boxes: Tensor, defaults: Tensor) -> Tensor:
@@ -111,15 +112,16 @@ class Matches:
     """What each of the N default boxes of an image is to become."""
 
     positive: Tensor  # (N,) bool: matched to a sperm
-    sperm: Tensor  # (N,) index of the sperm with which it overlaps most, meaningful where positive
+    sperm: Tensor  # (N,) index of the sperm that it is to become, meaningful where positive
     offsets: Tensor  # (N, 4) encoded target, 0 where not positive
 
 
-def match(boxes: Tensor, defaults: Tensor, threshold: float = 0.5) -> Matches:
+def match(boxes: Tensor, defaults: Tensor) -> Matches:
     """Match the labelled `boxes` (M, 4) of one image to `defaults` (N, 4), both cxcywh.
 
-    A default box is positive when its IoU with a sperm is at least `threshold`; in addition every sperm gets the
-    default box that overlaps it most. All others are background. M = 0 leaves every default box background.
+    Every sperm gets a default box of its own, the pairs with the largest IoU first (Liu et al. 2016, section 2.2): two
+    sperm that cross and share their best box both keep one. Any other default box is positive when its IoU with a
+    sperm reaches 0.5, and then belongs to the sperm that it overlaps most. All others are background.
     """
     count = len(defaults)
     if len(boxes) == 0:
@@ -127,9 +129,21 @@ def match(boxes: Tensor, defaults: Tensor, threshold: float = 0.5) -> Matches:
         return Matches(nothing, nothing.long(), torch.zeros_like(defaults))
     overlap = box_iou(cxcywh_to_xywh(boxes), cxcywh_to_xywh(defaults))
     best_overlap, sperm = overlap.max(dim=0)
-    positive = best_overlap >= threshold
-    best_default = overlap.argmax(dim=1)
-    positive[best_default] = True
-    sperm[best_default] = torch.arange(len(boxes), device=sperm.device)
+    positive = best_overlap >= SAME
+    for owner, own in _one_each(overlap):
+        positive[own], sperm[own] = True, owner
     offsets = torch.where(positive[:, None], encode(boxes[sperm], defaults), 0.0)
     return Matches(positive, sperm, offsets)
+
+
+def _one_each(overlap: Tensor) -> Iterator[tuple[int, int]]:
+    """A column for each row of `overlap` (M, N), none twice: the largest values first, until rows or columns end."""
+    left = overlap.clone()
+    best, column = left.max(dim=1)
+    for _ in range(min(overlap.shape)):
+        row = int(best.argmax())
+        taken = int(column[row])
+        yield row, taken
+        left[:, taken], left[row], best[row] = -1, -1, -1
+        for again in ((column == taken) & (best >= 0)).nonzero().flatten().tolist():
+            best[again], column[again] = left[again].max(dim=0)

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from icsilib.detection.boxes import cxcywh_to_xywh
 from icsilib.detection.default_boxes import decode, default_boxes
 from icsilib.detection.settings import Settings
 from icsilib.detection.windows import Pixels, Window, cut, in_core, resize, tile
+from icsilib.training.devices import Device, resolve_device
 
 Network = Callable[[Tensor], tuple[Tensor, Tensor]]  # (B, 3, S, S) in [0, 1] → logits and offsets, as `SSD.forward`
 
@@ -37,9 +38,11 @@ class Detections:
 class Detector:
     """A network together with the settings that lead from an image to it and back."""
 
-    def __init__(self, network: Network, settings: Settings, device: torch.device | str = "cpu") -> None:
-        self.network, self.settings, self.device = network, settings, device
-        self._defaults = default_boxes(settings.scales, settings.ratios, settings.layout).to(device)
+    def __init__(self, network: Network, settings: Settings, device: Device = "auto") -> None:
+        self.device = resolve_device(device)
+        self.network = network.to(self.device) if isinstance(network, nn.Module) else network
+        self.settings = settings
+        self._defaults = default_boxes(settings.scales, settings.ratios, settings.layout).to(self.device)
 
     def predict(self, image: NDArray[np.uint8], batch_size: int = 8) -> Detections:
         """Sperm in one image of 8 bits, RGB (H, W, 3) or grey (H, W)."""
@@ -76,18 +79,22 @@ class Detector:
 
     def _run(self, inputs: list[Pixels]) -> list[Detections]:
         """Detections of each input, boxes xywh in px of the input."""
-        batch = torch.from_numpy(np.stack(inputs)).to(self.device).permute(0, 3, 1, 2).float() / 255
-        logits, offsets = self.network(batch)
-        logits = logits.float()
-        sperm = logits[..., 1].sigmoid() if self.settings.score == "sigmoid" else logits.softmax(dim=-1)[..., 1]
-        scores, best = sperm.topk(self.settings.candidates, dim=1)
-        picked = offsets.float().gather(1, best[..., None].expand(-1, -1, 4))
-        boxes = cxcywh_to_xywh(torch.stack([decode(o, self._defaults[b]) for o, b in zip(picked, best, strict=True)]))
+        boxes, scores = self.candidates(torch.from_numpy(np.stack(inputs)).to(self.device))
         pixels = (boxes * self.settings.input_size).double().cpu().numpy()
         return [
             suppress(Detections(b, s), self.settings.nms_iou, self.settings.score_threshold, self.settings.detections)
             for b, s in zip(pixels, scores.double().cpu().numpy(), strict=True)
         ]
+
+    def candidates(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Best-scoring boxes (B, K, 4), xywh as fractions of the input, and scores (B, K) of (B, S, S, 3) bytes."""
+        logits, offsets = self.network(inputs.permute(0, 3, 1, 2).float() / 255)
+        logits = logits.float()
+        sperm = logits[..., 1].sigmoid() if self.settings.score == "sigmoid" else logits.softmax(dim=-1)[..., 1]
+        scores, best = sperm.topk(self.settings.candidates, dim=1)
+        picked = offsets.float().gather(1, best[..., None].expand(-1, -1, 4))
+        boxes = cxcywh_to_xywh(torch.stack([decode(o, self._defaults[b]) for o, b in zip(picked, best, strict=True)]))
+        return boxes, scores
 
     def _merged(self, parts: list[Detections]) -> Detections:
         if len(parts) == 1:

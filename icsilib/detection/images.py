@@ -24,7 +24,7 @@ from icsilib.detection.readings import SPERM_NAMES, folded
 from icsilib.detection.settings import Settings
 from icsilib.detection.windows import Pixels
 from icsilib.files import sha256_of
-from icsilib.training.checkpoints import epoch_order, generator
+from icsilib.training.runs import epoch_order, generator
 
 
 @dataclass(frozen=True)

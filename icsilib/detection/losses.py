@@ -12,12 +12,12 @@ NEGATIVES_PER_POSITIVE = 3
 
 @dataclass(frozen=True)
 class MultiboxLoss:
-    """The two data terms of a batch, both divided by `divisor`, and how many default boxes entered them."""
+    """The two data terms of a batch and the numbers of default boxes in them."""
 
     classification: Tensor
     localisation: Tensor
-    positives: int
-    negatives: int
+    positives: Tensor
+    negatives: Tensor
 
 
 def mine_negatives(losses: Tensor, positive: Tensor, ratio: int, minimum: int, sperm: Tensor | None = None) -> Tensor:
@@ -54,10 +54,13 @@ def multibox_loss(
     each = functional.cross_entropy(logits.flatten(0, 1), positive.flatten().long(), reduction="none")
     each = each.view_as(positive)
     negative = mine_negatives(each, positive, ratio, minimum_negatives, sperm)
-    distance = functional.smooth_l1_loss(offsets[positive], targets[positive], reduction="sum")
-    positives, negatives = int(positive.sum()), int(negative.sum())
-    divisor = max(positives, negatives / ratio, 1.0)
-    return MultiboxLoss(each[positive | negative].sum() / divisor, distance / divisor, positives, negatives)
+    distance = functional.smooth_l1_loss(offsets, targets, reduction="none").sum(dim=-1)
+    positives, negatives = positive.sum(), negative.sum()
+    # Chosen by `where`, not by indices, for which a GPU would have to wait.
+    classification = torch.where(positive | negative, each, 0.0).sum()
+    localisation = torch.where(positive, distance, 0.0).sum()
+    divisor = torch.maximum(positives, negatives / ratio).clamp_min(1)
+    return MultiboxLoss(classification / divisor, localisation / divisor, positives, negatives)
 
 
 def l2_regularisation(parameters: Iterable[Tensor]) -> Tensor:

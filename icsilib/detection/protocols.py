@@ -23,10 +23,10 @@ from icsilib.detection.readings import Boxes, Readings
 _SLACK = 1e-9  # a decimal overlap such as 0.55 is not exact in binary
 
 
-def by_text(together: Readings, root: Path | str = ".", iou: float = 0.5, min_votes: int = 2) -> list[LabelledImage]:
-    """Every image that `min_votes` readers were shown, its boxes the consensus of the text; files below `root`."""
-    places = together.shown_to(together.readers, min_votes)
-    return [_labelled(together, p, consensus(together.boxes[p], iou, min_votes).boxes, root) for p in places]
+def by_text(together: Readings, root: Path | str = ".") -> list[LabelledImage]:
+    """Every image that two readers were shown, its boxes the consensus of the text; files below `root`."""
+    places = together.shown_to(together.readers, 2)
+    return [_labelled(together, p, consensus(together.boxes[p], 0.5, 2).boxes, root) for p in places]
 
 
 def by_code(together: Readings, root: Path | str = ".") -> list[LabelledImage]:

@@ -37,8 +37,8 @@ class Readings:
         return [place for place, boxes in enumerate(self.boxes) if sum(name in boxes for name in readers) >= at_least]
 
 
-def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES) -> Readings:
-    """Bring the label sets of readers (reader → `Dataset`) together; labels of the categories `names` are taken.
+def readings(datasets: Mapping[str, Dataset]) -> Readings:
+    """Bring the label sets of readers (reader → `Dataset`) together; labels called one of `SPERM_NAMES` are taken.
 
     Left out and counted: labels of other categories, of a reader's later rounds on an image, without a box or of zero
     size, or wholly outside the image; boxes that reach beyond it are clipped and counted. Raises `AnnotationError`
@@ -54,7 +54,7 @@ def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES
         keys = {image.id: image_key(image, with_folder) for image in dataset.images}
         if twice := _repeats(list(keys.values())):
             raise AnnotationError(f"{reader}: image {twice[0]!r} is listed twice; join its records")
-        boxes = _boxes_of(reader, dataset, names, counts)
+        boxes = _boxes_of(reader, dataset, counts)
         for image in dataset.images:
             first, by_reader = found.setdefault(keys[image.id], (image, {}))
             if (first.width, first.height) != (image.width, image.height):
@@ -68,9 +68,9 @@ def readings(datasets: Mapping[str, Dataset], names: Sequence[str] = SPERM_NAMES
     return Readings(tuple(sorted(datasets)), images, tuple(boxes for _, boxes in ordered), counts)
 
 
-def _boxes_of(reader: str, dataset: Dataset, names: Sequence[str], counts: Counter[str]) -> dict[int, Boxes]:
+def _boxes_of(reader: str, dataset: Dataset, counts: Counter[str]) -> dict[int, Boxes]:
     """The reader's usable boxes by image id."""
-    wanted = {category.id for category in dataset.categories if folded(category.name) in names}
+    wanted = {category.id for category in dataset.categories if folded(category.name) in SPERM_NAMES}
     images = {image.id: image for image in dataset.images}
     kept: dict[int, list[list[float]]] = {image.id: [] for image in dataset.images}
     first = _first_rounds(dataset.annotations)

@@ -5,19 +5,18 @@ say that its first author published in 2019 (github.com/Daniel-Wu/IVF_Sperm_Dete
 the same method at a scale that a CPU finishes. Open points are marked so.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from icsilib.detection.default_boxes import AUTHORS_SCALES, PUBLISHED_RATIOS, PUBLISHED_SCALES, LayoutName
-from icsilib.detection.ssd import Resample
+from icsilib.detection.ssd import SSD, Resample
+from icsilib.training.settings import BaseSettings, by_name, stages_of
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BaseSettings):
     """A detector, its training and its detections. Lengths are px of the source image unless said otherwise."""
 
-    profile: str
-    after: str | None = None  # profile whose best weights this one begins with; None for its `initialisation`
     # what the network sees
     input_size: int = 640  # px, side of the network's input
     resample: Resample = "pool"  # how 80, 40 and 20 cells become 38, 19 and 10 (open)
@@ -65,20 +64,9 @@ class Settings:
     candidates: int = 400  # best-scoring boxes of an input that enter non-maximum suppression
     detections: int = 100  # boxes kept of an image
 
-    def with_(self, **changes: Any) -> "Settings":
-        """A copy in which `changes` replace fields."""
-        return replace(self, **changes)
-
-
-def as_record(settings: Settings) -> dict[str, Any]:
-    """Settings as JSON holds them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
-
-
-def from_record(record: dict[str, Any]) -> Settings:
-    """Settings from `as_record`'s result; raises `TypeError` for fields that do not exist."""
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
-    return Settings(**values)
+    def build(self) -> SSD:
+        """The network, newly initialised from torch's random state."""
+        return SSD(self.resample, self.layout)
 
 
 # Sperm of the phantom are more often long and thin than SSD's boxes expect, and a head that lost its tail is a tenth
@@ -101,11 +89,11 @@ _WINDOWS = Settings(
 _ANYWHERE = _WINDOWS.with_(initialisation="shipped", frozen_stages=4, empty_share=0.5, minimum_negatives=24, warm_up=50)
 # Smaller windows, so that a head is more than a feature map's cell, and boxes for heads alone and for thin tails.
 _BIOPSY = _ANYWHERE.with_(window=320, zoom=1.3, scales=BIOPSY_SCALES, ratios=(2.0, 4.5))
-PROFILES = {
-    "paper": Settings("paper", mining="per_sperm"),
+PROFILES = by_name(
+    Settings("paper", mining="per_sperm"),
     # `ssd_mobilenet_v2_coco.config` at commit ef20b94. What it cannot have here: the beginning, a detector trained on
     # COCO; RMSProp in TensorFlow's form, with ε within the root, which at ε = 1 hardly differs.
-    "authors": Settings(
+    Settings(
         "authors",
         layout="authors",
         scales=AUTHORS_SCALES,
@@ -131,20 +119,14 @@ PROFILES = {
     # The reference run, stage by stage: with the crowded set beside the biopsy images, around sperm; then with half of
     # the windows anywhere, where a thread must be told from a tail; then the same for long; then with smaller windows
     # and other boxes. A stage with the biopsy images alone made the validation worse.
-    "standard-crowd": _WINDOWS.with_(profile="standard-crowd", frozen_stages=4, steps=3000, validate_every=1500),
-    "standard-threads": _ANYWHERE.with_(
-        profile="standard-threads", after="standard-crowd", steps=1500, validate_every=1500
-    ),
-    "standard-long": _ANYWHERE.with_(
-        profile="standard-long", after="standard-threads", steps=5500, validate_every=1100
-    ),
-    "standard": _BIOPSY.with_(profile="standard", after="standard-long", steps=6000, validate_every=1500),
+    _WINDOWS.with_(profile="standard-crowd", frozen_stages=4, steps=3000, validate_every=1500),
+    _ANYWHERE.with_(profile="standard-threads", after="standard-crowd", steps=1500, validate_every=1500),
+    _ANYWHERE.with_(profile="standard-long", after="standard-threads", steps=5500, validate_every=1100),
+    _BIOPSY.with_(profile="standard", after="standard-long", steps=6000, validate_every=1500),
     # From scratch or from ImageNet a few minutes are not enough; this profile goes on from the shipped weights. All
     # features stay: over a few steps the means of their normalisation drift, which costs more than the steps bring.
-    "quick": _BIOPSY.with_(
-        profile="quick", frozen_stages=19, learning_rate=2e-5, warm_up=10, steps=40, validate_every=40
-    ),
-    "svia": Settings(
+    _BIOPSY.with_(profile="quick", frozen_stages=19, learning_rate=2e-5, warm_up=10, steps=40, validate_every=40),
+    Settings(
         "svia",
         input_size=240,
         window=160,
@@ -155,7 +137,7 @@ PROFILES = {
         warm_up=10,
         zoom=1.25,
     ),
-}
+)
 
 # A search over what the paper leaves open, one change at a time from the first steps of the reference run, which are
 # enough to tell candidates apart.
@@ -175,5 +157,4 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 
 def stages(profile: str) -> list[Settings]:
     """The profiles that are trained one after the other, each from the weights of the one before; `profile` is last."""
-    settings = PROFILES[profile]
-    return [settings] if settings.after is None else [*stages(settings.after), settings]
+    return stages_of(PROFILES, profile)

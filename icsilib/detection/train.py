@@ -1,27 +1,19 @@
 """Training of the detector: one flat loop that can be stopped at any moment and goes on where it was.
 
-A run is a folder:
-
-    settings.json      what is trained, checked when the run continues
-    last.safetensors   the whole state after the last saved step: network, optimiser, random numbers, log
-    best.safetensors   weights that did best on the validation images so far, by the published F1 (AP with AR)
-    log.csv            loss and learning rate every few steps, validation where it was done
+The run is a folder (`icsilib.training.runs`). Its weights are those that did best on the validation images so far, by
+the published F1 (AP with AR); its log has loss and learning rate every few steps, and validation where it was done.
 """
 
-import json
-import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from icsilib.detection.detector import Detections, Detector
@@ -29,28 +21,21 @@ from icsilib.detection.evaluate import coco_evaluation, harmonic_mean, scores_of
 from icsilib.detection.images import Batch, LabelledImage, TrainingInputs, digest_of, pixels_of, training_batches
 from icsilib.detection.losses import l2_regularisation, multibox_loss
 from icsilib.detection.mobilenet import WEIGHTS_FILE, find_imagenet_weights, load_imagenet
-from icsilib.detection.settings import Settings, as_record
+from icsilib.detection.settings import Settings
 from icsilib.detection.ssd import SSD
-from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights, save_weights
+from icsilib.detection.weights import BIOPSY_PHANTOM
 from icsilib.errors import IcsiError
-from icsilib.files import sha256_of, write_text_atomic
-from icsilib.training.checkpoints import (
-    NonFiniteLossError,
-    TimeUpError,
-    differences,
-    load_checkpoint,
-    restore_rng,
-    rng_state,
-    save_checkpoint,
-    write_rows,
-)
+from icsilib.files import sha256_of
+from icsilib.training.checkpoints import CheckpointError
+from icsilib.training.runs import RunFolder, fabric_on, learning_rate, progress_bar
+from icsilib.training.settings import stage_folders
+from icsilib.training.weights import read_weights, save_weights
 
 LOG_EVERY = 10  # steps
-logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 
 
 class TrainingError(IcsiError):
-    """A run that cannot start or go on; the message names the folder and the remedy."""
+    """A run that cannot start; the message names the folder and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +56,7 @@ def train(
     seed: int = 0,
     workers: int = 0,
     progress: bool = False,
-    accelerator: str = "auto",
+    device: str = "auto",
     save_every: int = 50,
     start_from: Path | str | None = None,
     until: float = math.inf,
@@ -79,49 +64,52 @@ def train(
     """Train a detector into the folder `out`, or finish the run that was begun there.
 
     `start_from` is a file of weights in place of the library's, for settings whose initialisation is "shipped".
-    A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `TrainingError`
-    when `out` holds a run of other settings, seed, beginning or images (files and boxes), when no image of a part
-    has a sperm or when `start_from` goes with other settings, `WeightsError` when it holds no detector,
-    `AnnotationError` for an image that cannot be read, `TimeUpError`, the run saved, when `time.monotonic()` reaches
-    `until` in seconds, and `NonFiniteLossError` when the loss is no longer a number.
+    A run that continues ends with the same bits, on a CPU, as one that was never stopped. Raises `CheckpointError`
+    when `out` holds a run of other settings, seed, beginning or images (files and boxes), or one without its best
+    weights; `TrainingError` when no image of a part has a sperm or when `start_from` goes with other settings;
+    `WeightsError` when it holds no detector; `AnnotationError` for an image that cannot be read; `TimeUpError`, the
+    run saved, when `time.monotonic()` reaches `until` in seconds; `NonFiniteLossError` when the loss is no number.
     """
-    out = Path(out)
-    _check(out, settings, start_from, {"training": training, "validation": validation})
+    _check(Path(out), settings, start_from, {"training": training, "validation": validation})
     if not settings.empty_images:
         training, validation = ([image for image in part if len(image.boxes)] for part in (training, validation))
     start_from = start_from or BIOPSY_PHANTOM
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision(settings, accelerator))
+    fabric = fabric_on(device, settings.precision)
     torch.manual_seed(seed)
     network, initialisation = initialised(settings, start_from)
     begins = sha256_of(start_from) if settings.initialisation == "shipped" else None
-    about = {"settings": as_record(settings), "seed": seed, "start": begins, "images": [i.id for i in training]}
-    _claim(out, about | {"data": digest_of(training, validation)})
+    about = {"settings": settings.as_record(), "seed": seed, "start": begins, "images": [i.id for i in training]}
+    about["data"] = digest_of(training, validation)
+    folder = RunFolder(Path(out), about)
     optimizer = rmsprop(network, settings)
     model, stepper = fabric.setup(network, optimizer)
     # Restored when the network is on its device, to which the optimiser's moments then go too.
-    state = _resume(out, network, optimizer) or {"step": 0, "best": -1.0, "rows": [], "initialisation": initialisation}
+    beginning: dict[str, Any] = {"step": 0, "best": -1.0, "rows": [], "initialisation": initialisation}
+    state = _resume(folder, network, optimizer) or beginning
     training_mode(network, settings)
 
     inputs = TrainingInputs(training, settings, seed)
-    with _bar(settings, state, progress) as advance:
+    with progress_bar(progress, state["step"], settings.steps) as bar:
         for step, batch in training_batches(inputs, state["step"], settings.steps, workers):
-            row = {"step": step + 1, "learning_rate": learning_rate(step, settings)}
-            row |= _train_step(fabric, model, stepper, batch, settings, row["learning_rate"])
+            cosine = settings.schedule == "cosine"
+            rate = learning_rate(step, settings.steps, settings.learning_rate, settings.warm_up, cosine)
+            row = {"step": step + 1, "learning_rate": rate}
+            row |= _train_step(fabric, model, stepper, batch, settings, rate)
             if not math.isfinite(row["loss"]):
-                raise NonFiniteLossError(f"{out}: loss is {row['loss']} at step {step + 1}; {_REMEDY}")
+                raise folder.not_finite(step + 1)
             state["step"] = step + 1
             if step % LOG_EVERY == 0:
                 state["rows"].append(row)
             if state["step"] % settings.validate_every == 0 or state["step"] == settings.steps:
-                _validate(out, network, validation, settings, state, fabric.device)
+                _validate(folder, network, validation, settings, state, fabric.device)
             time_up = time.monotonic() > until and state["step"] < settings.steps
             if time_up or state["step"] % save_every == 0 or state["step"] == settings.steps:
-                _save(out, network, optimizer, state)
-            advance(state, row["loss"])
+                weights = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+                folder.save(state | weights, state["rows"])
+            bar(state["step"], f"loss {row['loss']:.3f}, best validation F1 {state['best']:.3f}")
             if time_up:
-                done = f"{state['step']} of {settings.steps} steps are done and saved"
-                raise TimeUpError(f"{out}: {done}; run the same command again")
-    return Trained(out / "best.safetensors", state["rows"], state["initialisation"])
+                raise folder.time_up(state["step"], settings.steps)
+    return Trained(folder.weights, state["rows"], state["initialisation"])
 
 
 def train_stages(
@@ -137,11 +125,10 @@ def train_stages(
     The last stage's run is `out` itself, an earlier one's the folder of its profile's name in it; `how` goes to
     `train`. What is finished is not repeated.
     """
-    *earlier, last = stages
-    for settings in earlier:
-        done = train(training, validation, settings, Path(out) / settings.profile, seed, **how)
+    for settings, run in stage_folders(stages, out):
+        done = train(training, validation, settings, run, seed, **how)
         how = how | {"start_from": done.weights}
-    return train(training, validation, last, out, seed, **how)
+    return done
 
 
 def best_validation(log: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -157,13 +144,13 @@ def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> 
     `start_from`, or "scratch".
     Where ImageNet is asked for and its weights are not there, it says so on one line and starts from scratch.
     """
-    network = SSD(settings.resample, settings.layout)
+    network = settings.build()
     if settings.initialisation == "scratch":
         return network, "scratch"
     origin: str = settings.initialisation
     if settings.initialisation == "shipped":
         file = origin if Path(start_from) == BIOPSY_PHANTOM else str(start_from)
-        network, origin = load_weights(start_from)[0], settings.after or file
+        network, origin = cast(SSD, read_weights(start_from, Settings)[0]), settings.after or file
     elif path := find_imagenet_weights():
         load_imagenet(network.features, path)
     else:
@@ -177,34 +164,12 @@ def initialised(settings: Settings, start_from: Path | str = BIOPSY_PHANTOM) -> 
     return network, origin
 
 
-def precision(settings: Settings, accelerator: str = "auto") -> Any:
-    """Numbers to compute in: `auto` is bf16 on GPUs and on processors that multiply it in hardware."""
-    if settings.precision != "auto":
-        return settings.precision
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if torch.cpu.get_capabilities().get("amx_bf16") else "32-true"
-
-
 def rmsprop(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """Paper B's optimiser over the weights that are trained."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     return torch.optim.RMSprop(
         weights, settings.learning_rate, settings.decay, settings.epsilon, momentum=settings.momentum
     )
-
-
-def learning_rate(step: int, settings: Settings) -> float:
-    """Learning rate of step 0, 1, …: rising over `warm_up` steps, then falling to 0 along half a cosine.
-
-    It stays where it is after the rise if the settings' schedule is "constant".
-    """
-    if step < settings.warm_up:
-        return settings.learning_rate * (step + 1) / settings.warm_up
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    done = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
-    return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
 
 def training_mode(network: SSD, settings: Settings) -> None:
@@ -249,7 +214,7 @@ def _train_step(
 
 
 def _validate(
-    out: Path,
+    folder: RunFolder,
     network: SSD,
     validation: Sequence[LabelledImage],
     settings: Settings,
@@ -263,23 +228,21 @@ def _validate(
     state["rows"].append({"step": state["step"], "validation_ap": scores.ap, "validation_ar": scores.ar})
     if scores.f1 > state["best"]:
         state["best"] = scores.f1
-        save_weights(out / "best.safetensors", network, settings)
+        save_weights(network, settings, folder.weights, half=True)
 
 
-def _save(out: Path, network: SSD, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    whole = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "random": rng_state()}
-    save_checkpoint(out / "last.safetensors", state | whole)
-    write_rows(out / "log.csv", state["rows"])
-
-
-def _resume(out: Path, network: SSD, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
-    """Put a saved run's weights and moments in place; its step, best value and log, or None without one."""
-    if not (out / "last.safetensors").exists():
+def _resume(folder: RunFolder, network: SSD, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """Put a saved run's weights and moments in place; its step, best value and log, or None in a new folder."""
+    saved = folder.saved()
+    if saved is None:
         return None
-    saved = load_checkpoint(out / "last.safetensors")
+    if saved["best"] >= 0 and not folder.weights.exists():
+        raise CheckpointError(
+            f"{folder.weights}: is missing, though the run has validated; put it back, or delete {folder.checkpoint} "
+            "and train again"
+        )
     network.load_state_dict(saved.pop("network"))
     optimizer.load_state_dict(saved.pop("optimizer"))
-    restore_rng(saved.pop("random"))
     return saved
 
 
@@ -298,34 +261,3 @@ def _check(
                 f"{out}: none of the {len(images)} {part} images has a sperm, by which weights are learnt and chosen; "
                 "split the data otherwise"
             )
-
-
-def _claim(out: Path, identity: dict[str, Any]) -> None:
-    """Refuse a folder that holds another run, and mark a new one."""
-    place = out / "settings.json"
-    if place.exists():
-        earlier = json.loads(place.read_text())
-        if different := differences(earlier, identity):
-            raise TrainingError(
-                f"{out}: holds a run with other {', '.join(different)}; choose another folder or delete this one"
-            )
-    else:
-        write_text_atomic(place, json.dumps(identity, indent=1) + "\n")
-
-
-@contextmanager
-def _bar(settings: Settings, state: dict[str, Any], shown: bool) -> Iterator[Callable[[dict[str, Any], float], None]]:
-    """A progress bar; yields what moves it."""
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}, best validation F1 {task.fields[best]:.3f}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task("", total=settings.steps, completed=state["step"], loss=math.nan, best=state["best"])
-        yield lambda now, loss: bar.update(task, completed=now["step"], loss=loss, best=now["best"])
-
-
-_REMEDY = "lower the learning rate or check the boxes; last.safetensors holds the state before"

@@ -42,7 +42,7 @@ from icsilib.phantoms.icsi import Frame, IcsiRanges, Procedure, procedure
 PUBLISHED_SPLIT = {"train": 130, "validation": 3, "test": 23}  # videos, paper A §2.1
 SOURCES = (  # the generator: every module of icsilib.phantoms that renders an ICSI frame
     "drawing.py",
-    *(f"icsi/{name}.py" for name in ("ranges", "laboratory", "timeline", "scene", "shapes", "optics", "surroundings")),
+    *(f"icsi/{name}.py" for name in ("ranges", "timeline", "scene", "shapes", "optics", "surroundings")),
     *(f"icsi/{name}.py" for name in ("oocyte", "needle", "debris", "screen", "render")),
 )
 

@@ -49,15 +49,15 @@ def gaussian_heatmap(centre: Tensor, shape: tuple[int, int], sigma_px: float) ->
     return spatial_softmax(-(axes[0][:, :, None] + axes[1][:, None, :]) / (2 * sigma_px**2))
 
 
-def tip_confidence(heatmap: Tensor, y_coords: Tensor, radius: float = CONFIDENCE_RADIUS) -> Tensor:
-    """Probability mass (B,) of heatmaps (B, H, W) within `radius` cells of the tip (B, 2) read from them.
+def tip_confidence(heatmap: Tensor, y_coords: Tensor) -> Tensor:
+    """Probability mass (B,) of heatmaps (B, H, W) within `CONFIDENCE_RADIUS` of the tip (B, 2) read from them.
 
     Near 1 where the heatmap has one sharp peak; small where it is broad, or where two peaks put the tip between them.
     """
     height, width = heatmap.shape[1:]
     dx = (cell_centres(width, heatmap) - y_coords[:, :1]) * width / 2
     dy = (cell_centres(height, heatmap) - y_coords[:, 1:]) * height / 2
-    near = dx[:, None, :] ** 2 + dy[:, :, None] ** 2 <= radius**2
+    near = dx[:, None, :] ** 2 + dy[:, :, None] ** 2 <= CONFIDENCE_RADIUS**2
     return (heatmap * near).sum(dim=(1, 2))
 
 

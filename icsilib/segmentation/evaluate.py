@@ -25,21 +25,12 @@ from icsilib.data.preprocess import Geometry, Preprocess, geometry
 from icsilib.data.structures import OF_INJECTIONS
 from icsilib.segmentation.dsnt import tip_confidence, to_pixels
 from icsilib.segmentation.frames import CLASSES, SCORED_SIZE, Frames, network_input
-from icsilib.segmentation.nested_unet import Output
-from icsilib.segmentation.segmenter import Segmenter
+from icsilib.segmentation.segmenter import Segmenter, network_output
 from icsilib.segmentation.settings import Settings
 from icsilib.stats.agreement import iou
 from icsilib.stats.coverage import group_coverage
 from icsilib.stats.resampling import jackknife_interval
-
-
-@torch.inference_mode()
-def predict(model: nn.Module, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> Output:
-    """The model's output for preprocessed images (N, S, S), on the CPU in 32 bits."""
-    model.eval()
-    return Output(
-        *(value.float().cpu() for value in model(network_input(torch.from_numpy(images)[:, None].to(device))))
-    )
+from icsilib.training.devices import device_name, device_of, wait_for
 
 
 def masks_at(y_seg: Tensor, size: int = SCORED_SIZE) -> NDArray[np.bool_]:
@@ -52,21 +43,20 @@ def masks_at(y_seg: Tensor, size: int = SCORED_SIZE) -> NDArray[np.bool_]:
 def frame_table(
     model: nn.Module | Segmenter,
     frames: Frames,
-    device: torch.device | str = "cpu",
     size: int = SCORED_SIZE,
     batch: int = 8,
 ) -> pd.DataFrame:
     """One row per frame: whose it is, IoU of each class, tip error in px at `size` and in µm, confidence in the tip.
 
     A score is NaN where the truth lacks the object; `false_<class>` then says whether the model saw one. A `Segmenter`
-    is shown the frames' files, whole, as a user shows it photographs; a bare network the preprocessed squares, on
-    `device`, which may be close-ups.
+    is shown the frames' files, whole, as a user shows it photographs; a bare network the preprocessed squares,
+    which may be close-ups.
     """
     parts = [range(first, min(first + batch, len(frames))) for first in range(0, len(frames), batch)]
     if isinstance(model, Segmenter):
         answers = (answer for part in parts for answer in _about_files(model, frames, part, size))
     else:
-        answers = (answer for part in parts for answer in _about_squares(model, frames, part, size, device))
+        answers = (answer for part in parts for answer in _about_squares(model, frames, part, size))
     return pd.DataFrame([_row(frames, n, answer) for n, answer in enumerate(answers)])
 
 
@@ -99,10 +89,9 @@ class _Answer(NamedTuple):
     truth: _Truth
 
 
-def _about_squares(
-    network: nn.Module, frames: Frames, part: range, size: int, device: torch.device | str
-) -> Iterator[_Answer]:
-    output = predict(network, frames.images[part.start : part.stop], device)
+def _about_squares(network: nn.Module, frames: Frames, part: range, size: int) -> Iterator[_Answer]:
+    network.eval()
+    output = network_output(network, frames.images[part.start : part.stop], device_of(network))
     masks, confidence = masks_at(output.y_seg, size), tip_confidence(output.heatmap, output.y_coords)
     for n, mask, tip, sure in zip(part, masks, to_pixels(output.y_coords, size).numpy(), confidence, strict=True):
         yield _Answer(mask, tip, float(sure), _truth(frames, n, size))
@@ -257,19 +246,23 @@ class Speed:
     frames: int  # timed, after warming up
     gflop: float  # floating-point operations of a forward pass, in 10⁹; a multiplication and an addition are two
     threads: int
+    device: str  # "cpu", or the GPU's model
 
 
 def speed(segmenter: Segmenter, frames: int = 20) -> Speed:
     """Time single frames, after three to warm up."""
-    image = network_input(torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size))
+    device = segmenter.device
+    image = network_input(torch.zeros(1, 1, segmenter.settings.size, segmenter.settings.size, device=device))
     times = []
     for _ in range(frames + 3):
         began = time.perf_counter()
         with torch.inference_mode():
             segmenter.network(image)
+            wait_for(device)
         times.append(time.perf_counter() - began)
     milliseconds = float(np.median(times[3:]) * 1e3)
-    return Speed(milliseconds, frames, flops(segmenter.settings) / 1e9, torch.get_num_threads())
+    gflop = flops(segmenter.settings) / 1e9
+    return Speed(milliseconds, frames, gflop, torch.get_num_threads(), device_name(device))
 
 
 def flops(settings: Settings) -> int:

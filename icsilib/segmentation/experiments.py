@@ -12,14 +12,14 @@ from icsilib.segmentation.settings import Settings
 
 
 def fit_heatmap(
-    tip: Sequence[float], lambda1: float, lambda2: float, sigma_px: float = 1.0, cells: int = 32, steps: int = 2000
+    tip: Sequence[float], lambda1: float, lambda2: float, sigma_px: float = 1.0, steps: int = 2000
 ) -> Tensor:
-    """Heatmap (cells, cells) that gradient descent finds for one tip when its scores themselves are the parameters.
+    """Heatmap (32, 32) that gradient descent finds for one tip when its scores themselves are the parameters.
 
     There is no network and no image: what comes out is what the losses alone ask for. Starts from random scores; steps
     are long because a softmax over many cells passes little gradient to each.
     """
-    scores = torch.randn(1, cells, cells, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    scores = torch.randn(1, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
     target = torch.tensor([list(tip)])
     optimizer = torch.optim.SGD([scores], lr=20.0)
     for _ in range(steps):

@@ -35,7 +35,7 @@ from icsilib.data.structures import ICSI_CATEGORIES, NEEDLE, OUTLINES
 from icsilib.segmentation.augmentation import Sample, augment, compose
 from icsilib.segmentation.dsnt import to_normalised
 from icsilib.segmentation.losses import Target
-from icsilib.training.checkpoints import generator
+from icsilib.training.runs import generator
 
 CLASSES = tuple(each.name for each in OUTLINES)
 SCORED_SIZE = 512  # px, side of the square on which the paper's figures are understood to be measured

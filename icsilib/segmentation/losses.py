@@ -4,7 +4,6 @@ Each loss is a pure function that gives one value per sample (or per sample and 
 named. A frame without a visible tip takes part in L_seg only: `present` masks it out of both tip losses.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -12,8 +11,6 @@ from torch import Tensor
 
 from icsilib.segmentation.dsnt import gaussian_heatmap
 from icsilib.segmentation.nested_unet import Output
-
-LN2 = math.log(2)  # the largest value of the Jensen–Shannon divergence
 
 
 class Target(NamedTuple):

@@ -22,6 +22,8 @@ from icsilib.data.video import is_video, read_frames
 from icsilib.files import write_text_atomic
 from icsilib.segmentation.segmenter import Prediction
 
+SMALLEST_PX = 25  # px², smallest region that becomes an annotation
+
 
 def read_source(path: Path, every: int = 3, **options: Any) -> Iterator[tuple[int | None, NDArray[np.uint8]]]:
     """Grey frames of a file: (index, frame) for every `every`-th of a video, (None, image) for an image.
@@ -34,17 +36,15 @@ def read_source(path: Path, every: int = 3, **options: Any) -> Iterator[tuple[in
         yield None, read_grey(path)
 
 
-def annotations_of(
-    prediction: Prediction, image_id: int, first_id: int, minimum_confidence: float, smallest_px: int = 25
-) -> list[Annotation]:
+def annotations_of(prediction: Prediction, image_id: int, first_id: int, minimum_confidence: float) -> list[Annotation]:
     """The prediction as annotations of one image, by annotator `model`, with its confidence in the tip.
 
-    Regions below `smallest_px` px² are left out, and the tip where its confidence is below `minimum_confidence`.
+    Regions below `SMALLEST_PX` px² are left out, and the tip where its confidence is below `minimum_confidence`.
     """
     found: list[Annotation] = []
     for structure, mask in zip(OUTLINES, prediction.masks, strict=True):
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-        large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= smallest_px]
+        large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= SMALLEST_PX]
         if large:
             region = np.isin(labels, large)
             polygons = mask_to_polygons(region, tolerance=0.5) or mask_to_polygons(region)  # as it is where thin

@@ -14,12 +14,12 @@ CLOSING = 0.1  # of the square root of a cell's area: radius of the closing that
 
 
 def whole_regions(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Masks (2, H, W) of oolemma and suction pipette → the cell with its lobes, and the pipette's largest region.
+    """Masks (K, H, W) of the outlined structures → the cell, first, with its lobes; the largest region of the others.
 
-    Neither has holes: what lies within an outline belongs to it.
+    None has holes: what lies within an outline belongs to it.
     """
-    oolemma, pipette = masks
-    return np.stack([_closed(_regions(oolemma, LOBE)), _regions(pipette, 1.0)])
+    oolemma, *others = masks
+    return np.stack([_closed(_regions(oolemma, LOBE)), *(_regions(mask, 1.0) for mask in others)])
 
 
 def _regions(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:

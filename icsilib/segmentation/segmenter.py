@@ -1,14 +1,10 @@
-"""A trained network as a file, and ready for use on any photograph: the paper's method, which looks once.
-
-The file is safetensors: the network's tensors, in half precision when shipped, with the settings as JSON in its
-metadata. Nothing is unpickled.
-"""
+"""A trained network, ready for use on any photograph: the paper's method, which looks once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,8 +17,10 @@ from icsilib.segmentation.dsnt import dsnt, tip_confidence, to_pixels
 from icsilib.segmentation.frames import Place, Points, network_input
 from icsilib.segmentation.nested_unet import NestedUNet, Output
 from icsilib.segmentation.regions import whole_regions
-from icsilib.segmentation.settings import Settings, as_record, from_record
-from icsilib.training.stored import DamagedError, WeightsError, existing_file, read_tensors, write_tensors
+from icsilib.segmentation.settings import Settings
+from icsilib.training.devices import Device, device_of, resolve_device
+from icsilib.training.stored import WeightsError as WeightsError
+from icsilib.training.weights import read_weights
 
 REFERENCE = Path(__file__).parent / "weights" / "reference.safetensors"
 
@@ -66,6 +64,11 @@ class Segmenter:
     training: dict[str, Any]  # what the weights' file says of how they came about
 
     @property
+    def device(self) -> torch.device:
+        """Where the network runs; an exported program runs on the CPU."""
+        return device_of(self.network) if isinstance(self.network, nn.Module) else torch.device("cpu")
+
+    @property
     def model(self) -> NestedUNet:
         """The torch module; raises `TypeError` where the network is an exported program."""
         if not isinstance(self.network, NestedUNet):
@@ -84,8 +87,12 @@ class Segmenter:
     def predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Segment several photographs, whose sizes may differ, in one batch."""
         views = [preprocess(image, self.settings.preprocess) for image in images]
-        output = self.network(batch([square for square, _ in views]))
+        output = self.output([square for square, _ in views])
         return [self._in_photograph(output, n, place) for n, (_, place) in enumerate(views)]
+
+    def output(self, squares: Sequence[NDArray[np.uint8]]) -> Output:
+        """The network's output for preprocessed squares (S, S), on the CPU in 32 bits."""
+        return network_output(self.network, np.stack(squares), self.device)
 
     def _in_photograph(self, output: Output, n: int, place: Geometry) -> Prediction:
         """The answer about the `n`-th square, where a whole photograph lies at `place`."""
@@ -93,9 +100,11 @@ class Segmenter:
         return answer(to_source(output.y_seg[n], place), look.confidence, look)
 
 
-def batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """Preprocessed squares (S, S) as the network's input (B, 1, S, S)."""
-    return network_input(torch.from_numpy(np.stack(squares))[:, None])
+@torch.inference_mode()
+def network_output(network: Callable[[Tensor], Output], images: NDArray[np.uint8], device: torch.device) -> Output:
+    """The network's output for preprocessed images (N, S, S), on the CPU in 32 bits."""
+    output = network(network_input(torch.from_numpy(images)[:, None].to(device)))
+    return Output(*(value.float().cpu() for value in output))
 
 
 def answer(probabilities: NDArray[np.float32], confidence: float, look: Look) -> Prediction:
@@ -111,28 +120,14 @@ def to_source(y_seg: Tensor, place: Geometry) -> NDArray[np.float32]:
     return found.clamp(0, 1).numpy()  # rounding leads beyond
 
 
-def read_model(path: Path | str = REFERENCE) -> Segmenter:
-    """The model of one network in a file of weights, ready for use on the CPU.
+def read_model(path: Path | str = REFERENCE, device: Device = "auto") -> Segmenter:
+    """The model of one network in a file of weights, ready for use on `device`.
 
-    Raises `WeightsError` if the file does not exist or holds something else.
+    Raises `WeightsError` if the file does not exist or holds something else, `DeviceError` for a device that is not
+    here.
     """
-    path = existing_file(path)
-    try:
-        tensors, about = read_tensors(path)
-        settings = from_record(about["settings"])
-        model = settings.build()
-        model.load_state_dict({name: tensor.to(model.state_dict()[name].dtype) for name, tensor in tensors.items()})
-    except (DamagedError, KeyError, TypeError, RuntimeError) as error:
-        raise WeightsError(f"{path}: not weights of this study's segmentation model ({error})") from None
+    network, settings, training = read_weights(path, Settings)
+    network.to(resolve_device(device))
     if settings.channels_last:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Segmenter(model.eval(), settings, about["training"])
-
-
-def save_weights(model: nn.Module, settings: Settings, path: Path | str, half: bool = False, **training: Any) -> None:
-    """Write a model's tensors with its settings; `half` rounds them to 16 bits. The write is atomic."""
-    kept = {
-        name: tensor.half() if half and tensor.is_floating_point() else tensor
-        for name, tensor in model.state_dict().items()
-    }
-    write_tensors(path, kept, {"settings": as_record(settings), "training": training})
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Segmenter(cast(NestedUNet, network), settings, training)

@@ -5,20 +5,19 @@ method at a scale that a CPU finishes. They take the heatmap from a finer level 
 of 144 px has only 18×18 cells: so it has about as many as the paper's, 64×64.
 """
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from icsilib.data.preprocess import Preprocess
 from icsilib.segmentation.augmentation import KINDS
 from icsilib.segmentation.nested_unet import PAPER_WIDTHS, NestedUNet
+from icsilib.training.settings import SHIPPED, BaseSettings, by_name, stages_of
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BaseSettings):
     """A model, its input and its training. Defaults are the paper's wherever it says."""
 
-    profile: str
-    after: str | None = None  # profile whose finished weights this one begins with, or "shipped"; None for random ones
     # what the network sees, §2.1
     size: int = 512  # px, side of the square input
     clip_limit: float | None = 2.0  # of CLAHE; None leaves CLAHE out (open)
@@ -50,10 +49,6 @@ class Settings:
     compile: bool = False
     workers: int = 0  # processes that load and augment beside the training process
 
-    def with_(self, **changes: Any) -> "Settings":
-        """A copy in which `changes` replace fields."""
-        return replace(self, **changes)
-
     @property
     def preprocess(self) -> Preprocess:
         """How a frame becomes this model's input."""
@@ -62,17 +57,6 @@ class Settings:
     def build(self) -> NestedUNet:
         """The network, newly initialised from torch's random state."""
         return NestedUNet(self.widths, self.size, self.reading, self.nested, self.heatmap_level)
-
-
-def as_record(settings: Settings) -> dict[str, Any]:
-    """Settings as JSON holds them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
-
-
-def from_record(record: dict[str, Any]) -> Settings:
-    """Settings from `as_record`'s result; raises `TypeError` for fields that do not exist."""
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
-    return Settings(**values)
 
 
 # The shipped weights are of the reading that puts two convolutions after the upsampling of every node.
@@ -90,7 +74,6 @@ _WIDE = _SMALL.with_(widths=PAPER_WIDTHS, size=144)
 _WIDE_STAGE = _WIDE.with_(learning_rate=5e-4, epochs=3, warm_up=200, averaging=0.999)
 _GOES_ON = {"batch_size": 8, "learning_rate": 2e-3}
 _PLAIN = ("flips", "noise")  # augmentation that leaves the frame as a camera gives it
-SHIPPED = "shipped"  # instead of a profile: the weights of the library
 
 # Off the GPU a profile goes on from the weights of a smaller size: what a frame shows is learnt where a step is cheap,
 # where exactly it lies at the larger size. From `standard-wide` on the network has the paper's widths, before that half
@@ -98,47 +81,33 @@ SHIPPED = "shipped"  # instead of a profile: the weights of the library
 # leave out what bends, turns and covers frames, which a network of this size and training pays for with accuracy; the
 # last one crops none, either. `quick` goes on from the shipped weights, as somebody with videos of their own would;
 # `scratch` is what minutes give from random ones.
-PROFILES = {
-    "paper": Settings("paper", workers=8),
+PROFILES = by_name(
+    Settings("paper", workers=8),
     # The published network, optimiser, batch, augmentations and number of epochs, most of them on smaller pictures,
     # which is what two cores can do. A stage begins with the weights of the one before and with a new optimiser.
-    "progressive-128": _PROGRESSIVE.with_(profile="progressive-128", size=128, epochs=24),
-    "progressive-256": _PROGRESSIVE.with_(
-        profile="progressive-256", size=256, epochs=6, learning_rate=5e-4, after="progressive-128"
-    ),
-    "progressive": _PROGRESSIVE.with_(profile="progressive", epochs=1, learning_rate=2e-4, after="progressive-256"),
-    "standard-64": _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
-    "standard-96": _SMALL.with_(profile="standard-96", size=96, epochs=4, after="standard-64", **_GOES_ON),
-    "standard-128": _SMALL.with_(profile="standard-128", size=128, epochs=4, after="standard-96", **_GOES_ON),
-    "standard-128-more": _SMALL.with_(
-        profile="standard-128-more", size=128, epochs=5, after="standard-128", **_GOES_ON
-    ),
-    "standard-144": _SMALL.with_(
+    _PROGRESSIVE.with_(profile="progressive-128", size=128, epochs=24),
+    _PROGRESSIVE.with_(profile="progressive-256", size=256, epochs=6, learning_rate=5e-4, after="progressive-128"),
+    _PROGRESSIVE.with_(profile="progressive", epochs=1, learning_rate=2e-4, after="progressive-256"),
+    _SMALL.with_(profile="standard-64", size=64, batch_size=16, epochs=8),
+    _SMALL.with_(profile="standard-96", size=96, epochs=4, after="standard-64", **_GOES_ON),
+    _SMALL.with_(profile="standard-128", size=128, epochs=4, after="standard-96", **_GOES_ON),
+    _SMALL.with_(profile="standard-128-more", size=128, epochs=5, after="standard-128", **_GOES_ON),
+    _SMALL.with_(
         profile="standard-144", size=144, epochs=1, batch_size=8, learning_rate=1e-3, after="standard-128-more"
     ),
-    "standard-wide": _WIDE_STAGE.with_(
-        profile="standard-wide", learning_rate=7e-4, kept_of_start=0.5, after="standard-144"
-    ),
-    "standard-plain": _WIDE_STAGE.with_(
-        profile="standard-plain", augmentation=_PLAIN, kept_of_start=0.5, after="standard-wide"
-    ),
-    "standard-crop": _WIDE_STAGE.with_(profile="standard-crop", augmentation=("crop", *_PLAIN), after="standard-plain"),
-    "standard": _WIDE_STAGE.with_(
-        profile="standard", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"
-    ),
-    "closeup": _WIDE_STAGE.with_(
+    _WIDE_STAGE.with_(profile="standard-wide", learning_rate=7e-4, kept_of_start=0.5, after="standard-144"),
+    _WIDE_STAGE.with_(profile="standard-plain", augmentation=_PLAIN, kept_of_start=0.5, after="standard-wide"),
+    _WIDE_STAGE.with_(profile="standard-crop", augmentation=("crop", *_PLAIN), after="standard-plain"),
+    _WIDE_STAGE.with_(profile="standard", epochs=1, augmentation=_PLAIN, kept_of_start=0.25, after="standard-crop"),
+    _WIDE_STAGE.with_(
         profile="closeup", size=128, closeups=True, epochs=1, augmentation=_PLAIN, after=SHIPPED, lambda_absent=0.1
     ),
-    "quick": _WIDE.with_(
-        profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, warm_up=20, averaging=0.98, after=SHIPPED
-    ),
-    "scratch-64": _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
-    "scratch": _SMALL.with_(profile="scratch", size=96, epochs=2, averaging=0.98, after="scratch-64", **_GOES_ON),
-}
+    _WIDE.with_(profile="quick", epochs=1, batch_size=8, learning_rate=3e-4, warm_up=20, averaging=0.98, after=SHIPPED),
+    _SMALL.with_(profile="scratch-64", size=64, batch_size=16, epochs=3, averaging=0.98),
+    _SMALL.with_(profile="scratch", size=96, epochs=2, averaging=0.98, after="scratch-64", **_GOES_ON),
+)
 
 
 def stages(profile: str) -> list[Settings]:
     """The profiles that are trained one after the other, each from the weights of the one before; `profile` is last."""
-    settings = PROFILES[profile]
-    begins = settings.after is None or settings.after == SHIPPED
-    return [settings] if begins else [*stages(str(settings.after)), settings]
+    return stages_of(PROFILES, profile)

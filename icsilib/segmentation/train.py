@@ -1,20 +1,14 @@
 """Training of paper A's model, §2.3, as one visible loop on Lightning Fabric: CPU, one GPU or several.
 
-    out/checkpoint.safetensors   where the run stands: weights, optimiser, average, place, log; continued when found
-    out/log.csv                  one row an epoch: losses, ξ, share of time waiting for data, validation
-    out/weights.safetensors      the finished model, with its settings
-
-Nothing of the run depends on when it was interrupted: the order of the frames and their augmentation are functions of
-seed, epoch and frame (`icsilib.training.checkpoints.generator`), and everything else is in the checkpoint. On a CPU the
-same seed therefore gives the same weights, bit by bit, however often the run was stopped.
+The run is a folder (`icsilib.training.runs`), whose log has one row an epoch: losses, ξ, share of time waiting for
+data, validation. Nothing of it depends on when it was interrupted: the order of the frames and their augmentation are
+functions of seed, epoch and frame, and everything else is in the checkpoint.
 """
 
 import hashlib
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,7 +18,6 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
@@ -38,25 +31,14 @@ from icsilib.segmentation.nested_unet import NestedUNet
 from icsilib.segmentation.optim import DiffGrad
 from icsilib.segmentation.second_look.closeups import training_closeups
 from icsilib.segmentation.second_look.widening import widened
-from icsilib.segmentation.segmenter import REFERENCE, read_model, save_weights
-from icsilib.segmentation.settings import SHIPPED, Settings, as_record
-from icsilib.training.checkpoints import (
-    CheckpointError,
-    NonFiniteLossError,
-    TimeUpError,
-    differences,
-    epoch_order,
-    load_checkpoint,
-    save_checkpoint,
-    write_rows,
-)
+from icsilib.segmentation.segmenter import REFERENCE, read_model
+from icsilib.segmentation.settings import Settings
+from icsilib.training.runs import RunFolder, epoch_order, fabric_on, learning_rate, progress_bar
+from icsilib.training.settings import SHIPPED, stage_folders
 from icsilib.training.stored import existing_file
+from icsilib.training.weights import read_weights, save_weights
 
-CHECKPOINT, LOG, WEIGHTS = "checkpoint.safetensors", "log.csv", "weights.safetensors"
-logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it would announce the precision
 _COLUMNS = ("loss", "dice_loss", "euclidean_loss", "js_loss", "friction", "tips")
-
-
 _VALIDATED = (*(each.column for each in OUTLINES), "tip_px_at_512")
 
 
@@ -66,8 +48,7 @@ class Run:
 
     settings: Settings
     seed: int
-    out: Path
-    about: dict[str, Any]  # what tells the run from others (`_about`)
+    folder: RunFolder
     fabric: Fabric
     network: NestedUNet
     wrapped: nn.Module  # the network as Fabric (and, when asked, the compiler) runs it
@@ -81,7 +62,6 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Everything that a checkpoint holds."""
         return {
-            **self.about,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -101,7 +81,7 @@ def train(
     validation: Frames,
     out: Path | str,
     seed: int = 0,
-    accelerator: str = "auto",
+    device: str = "auto",
     devices: int = 1,
     progress: bool = True,
     checkpoint_seconds: float = 60.0,
@@ -117,35 +97,35 @@ def train(
     `NonFiniteLossError` where the loss is not finite; `CheckpointError` where `out` holds a run, finished or not, of
     other settings, seed, beginning, number of devices or frames; and `ValueError` for weights of another network.
     """
-    out = Path(out)
     about = _about(settings, seed, devices, start_from, data) | {"frames": _digest(training, validation)}
-    if _is_finished(out, about):
-        return out / WEIGHTS
-    run = _start(settings, out, about, accelerator, start_from)
+    folder = RunFolder(Path(out), about)
+    if _is_finished(folder):
+        return folder.weights
+    run = _start(settings, folder, device, start_from)
     steps_per_epoch = math.ceil(len(training) / (settings.batch_size * run.fabric.world_size))
     total = settings.epochs * steps_per_epoch
     loader = iter(_loader(run, training, steps_per_epoch, total))
-    saved, epoch_began = time.monotonic(), time.monotonic()
-    with _bar(progress and run.fabric.is_global_zero, run.step, total) as bar:
+    saved = time.monotonic()
+    with progress_bar(progress and run.fabric.is_global_zero, run.step, total) as bar:
         while run.step < total:
             _one_step(run, loader, total)
             if run.step % steps_per_epoch == 0:
-                run.log.append(_epoch_row(run, steps_per_epoch, validation, time.monotonic() - epoch_began))
-                run.sums, epoch_began = {}, time.monotonic()
+                run.log.append(_epoch_row(run, steps_per_epoch, validation))
+                run.sums = {}
             if time.monotonic() - saved > checkpoint_seconds or run.step % steps_per_epoch == 0:
                 _save(run)
                 saved = time.monotonic()
-            bar(run)
+            bar(run.step, _progress(run.log))
             if time.monotonic() > until and run.step < total:
                 _save(run)
-                raise TimeUpError(f"{out}: {run.step} of {total} steps are done and saved; run the same command again")
+                raise folder.time_up(run.step, total)
     if run.fabric.is_global_zero:
         finished = run.finished().cpu()
         if settings.kept_of_start:
             interpolate(finished, begun(settings, seed, start_from).state_dict(), settings.kept_of_start)
-        save_weights(finished, settings, out / WEIGHTS)
+        save_weights(finished, settings, folder.weights)
     run.fabric.barrier()
-    return out / WEIGHTS
+    return folder.weights
 
 
 def train_stages(
@@ -166,26 +146,23 @@ def train_stages(
     """
     if start_from is None and stages[0].after == SHIPPED:
         start_from = REFERENCE
-    for settings, run in _runs(stages, out):
-        if not _is_finished(run, _about(settings, seed, how.get("devices", 1), start_from, how.get("data"))):
+    for settings, run in stage_folders(stages, out):
+        folder = RunFolder(run, _about(settings, seed, how.get("devices", 1), start_from, how.get("data")))
+        if not _is_finished(folder):
             views = {"views": training_closeups} if settings.closeups else {}
             training, validation = (frames(settings.preprocess, part, **views) for part in ("train", "validation"))
             train(settings, training, validation, run, seed, start_from=start_from, **how)
-        start_from = run / WEIGHTS
-    return Path(out) / WEIGHTS
+        start_from = folder.weights
+    return folder.weights
 
 
 def read_log(stages: Sequence[Settings], out: Path | str) -> pd.DataFrame:
     """The log of all stages that `train_stages` wrote under `out`: one row an epoch, with the column `stage`."""
-    return pd.concat(
-        [pd.read_csv(run / LOG).assign(stage=settings.profile) for settings, run in _runs(stages, out)],
-        ignore_index=True,
-    )
-
-
-def _runs(stages: Sequence[Settings], out: Path | str) -> list[tuple[Settings, Path]]:
-    """The stages and the folders of their runs."""
-    return [(each, Path(out) if each is stages[-1] else Path(out) / each.profile) for each in stages]
+    logs = [
+        pd.read_csv(RunFolder(run, {}).log).assign(stage=settings.profile)
+        for settings, run in stage_folders(stages, out)
+    ]
+    return pd.concat(logs, ignore_index=True)
 
 
 def _about(
@@ -194,7 +171,7 @@ def _about(
     """What tells a run from others beside its frames; `start` is the SHA-256 of the weights that it began with."""
     start = None if start_from is None else sha256_of(existing_file(start_from))
     known = {} if data is None else {"data": data}
-    return {"settings": as_record(settings), "seed": seed, "start": start, "devices": devices, **known}
+    return {"settings": settings.as_record(), "seed": seed, "start": start, "devices": devices, **known}
 
 
 def _digest(*parts: Frames) -> str:
@@ -206,28 +183,19 @@ def _digest(*parts: Frames) -> str:
     return digest.hexdigest()
 
 
-def _is_finished(out: Path, about: dict[str, Any]) -> bool:
-    """Whether `out` holds the run's finished weights; raises `CheckpointError` where it holds another run."""
-    if (out / CHECKPOINT).exists():
-        _check_same(out / CHECKPOINT, load_checkpoint(out / CHECKPOINT), about)
-    if not (out / WEIGHTS).exists():
+def _is_finished(folder: RunFolder) -> bool:
+    """Whether the folder holds the run's finished weights; raises `CheckpointError` where it holds another run."""
+    folder.saved()
+    if not folder.weights.exists():
         return False
-    _check_same(out / WEIGHTS, {"settings": as_record(read_model(out / WEIGHTS).settings)}, about)
+    folder.check(folder.weights, {"settings": read_weights(folder.weights, Settings)[1].as_record()})
     return True
 
 
-def _check_same(file: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
-    """Raise `CheckpointError` where the file says of its run what is not so of this one."""
-    if other := differences(found, about):
-        raise CheckpointError(f"{file}: is of a run with other {', '.join(other)}; choose another folder")
-
-
-def _start(
-    settings: Settings, out: Path, about: dict[str, Any], accelerator: str, start_from: Path | str | None
-) -> Run:
-    """A new run, or the one that `out` holds."""
-    seed, devices = about["seed"], about["devices"]
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=resolve_precision(settings, accelerator))
+def _start(settings: Settings, folder: RunFolder, device: str, start_from: Path | str | None) -> Run:
+    """A new run, or the one that the folder holds."""
+    seed = folder.about["seed"]
+    fabric = fabric_on(device, settings.precision, folder.about["devices"])
     fabric.launch()
     network = begun(settings, seed, start_from)
     if settings.channels_last:
@@ -239,18 +207,18 @@ def _start(
         average = AveragedModel(network, fabric.device, multi_avg_fn=mean, use_buffers=True)
     runs: Any = torch.compile(network) if settings.compile else network
     wrapped, stepper = fabric.setup(runs, optimizer)
-    run = Run(settings, seed, out, about, fabric, network, wrapped, optimizer, stepper.step, average)
-    if (out / CHECKPOINT).exists():
-        _restore(run, load_checkpoint(out / CHECKPOINT))
+    run = Run(settings, seed, folder, fabric, network, wrapped, optimizer, stepper.step, average)
+    if (state := folder.saved()) is not None:
+        _restore(run, state)
     return run
 
 
-def begun(settings: Settings, seed: int, start_from: Path | str | None = None) -> NestedUNet:
+def begun(settings: Settings, seed: int, start_from: Path | str | None) -> NestedUNet:
     """The network that a run begins with: random weights, or those of `start_from`, widened where it is narrower."""
     torch.manual_seed(seed)
     network = settings.build()
     if start_from is not None:
-        network.load_state_dict(widened(read_model(start_from).model.state_dict(), network))
+        network.load_state_dict(widened(read_model(start_from, "cpu").model.state_dict(), network))
     return network
 
 
@@ -298,8 +266,9 @@ def _one_step(run: Run, loader: Iterator[tuple[Tensor, Target]], total: int) -> 
     began = time.perf_counter()
     images, target = run.fabric.to_device(next(loader))
     waited = time.perf_counter() - began
+    cosine = run.settings.decay == "cosine"
     for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(run.settings, run.step, total)
+        group["lr"] = learning_rate(run.step, total, run.settings.learning_rate, run.settings.warm_up, cosine)
     run.wrapped.train()
     output = run.wrapped(as_format(network_input(images), run.settings))
     losses = total_loss(
@@ -311,7 +280,7 @@ def _one_step(run: Run, loader: Iterator[tuple[Tensor, Target]], total: int) -> 
         run.settings.lambda_absent,
     )
     if not torch.isfinite(losses.total):
-        raise NonFiniteLossError(_non_finite(run))
+        raise run.folder.not_finite(run.step)
     run.optimizer.zero_grad()
     run.fabric.backward(losses.total)
     run.update()
@@ -327,16 +296,6 @@ def _one_step(run: Run, loader: Iterator[tuple[Tensor, Target]], total: int) -> 
     run.sums["seconds"] = run.sums.get("seconds", 0.0) + time.perf_counter() - began
 
 
-def learning_rate(settings: Settings, step: int, total: int) -> float:
-    """Learning rate of a step from 0: a linear rise over `warm_up` steps, then the settings' decay."""
-    if step < settings.warm_up:
-        return settings.learning_rate * (step + 1) / settings.warm_up
-    if settings.decay == "none":
-        return settings.learning_rate
-    done = (step - settings.warm_up) / max(1, total - settings.warm_up)
-    return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
 def moving_average(averages: list[Tensor], values: list[Tensor], updates: Tensor | int, decay: float) -> None:
     """Move `averages` towards `values` in place, exponentially; the first steps count little, so none lingers."""
     if not averages[0].is_floating_point():  # counters of batch normalisation
@@ -346,69 +305,32 @@ def moving_average(averages: list[Tensor], values: list[Tensor], updates: Tensor
     torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + n) / (10 + n)))
 
 
-def resolve_precision(settings: Settings, accelerator: str = "auto") -> Any:
-    """The precision to compute in: `auto` is bf16 on GPUs and on processors that multiply it in hardware."""
-    if settings.precision != "auto":
-        return settings.precision
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if torch.cpu.get_capabilities().get("amx_bf16") else "32-true"
-
-
 def as_format(images: Tensor, settings: Settings) -> Tensor:
     """Images in the settings' memory format."""
     return images.contiguous(memory_format=torch.channels_last) if settings.channels_last else images
 
 
-def _epoch_row(run: Run, steps: int, validation: Frames, seconds: float) -> dict[str, Any]:
+def _epoch_row(run: Run, steps: int, validation: Frames) -> dict[str, Any]:
     """One row of the log: means over the epoch's steps, and the validation frames as the network sees them."""
     row: dict[str, Any] = {"epoch": len(run.log) + 1, "step": run.step}
     row |= {name: round(run.sums[name] / steps, 6) for name in _COLUMNS}
     row["waiting_for_data"] = round(run.sums["waited"] / run.sums["seconds"], 4)
     row["seconds"] = round(run.sums["seconds"], 2)
-    table = frame_table(run.finished(), validation, run.fabric.device, size=validation.size)
+    table = frame_table(run.finished(), validation, validation.size)
     table["tip_px_at_512"] = table["tip_px"] * (512 / validation.size)
     means = table[list(_VALIDATED)].mean()
     # None where no validation frame has the object: the checkpoint is JSON, which has no NaN.
     return row | {name: None if np.isnan(mean) else mean for name, mean in means.items()}
 
 
-@contextmanager
-def _bar(show: bool, done: int, total: int) -> Iterator[Callable[[Run], None]]:
-    """A progress bar that shows the last row of the log; nothing when `show` is false."""
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, disable=not show) as progress:
-        task = progress.add_task("first epoch", total=total, completed=done)
-
-        def advance(run: Run) -> None:
-            text = _progress(run.log[-1]) if run.log else "first epoch"
-            progress.update(task, completed=run.step, description=text)
-
-        yield advance
-
-
-def _progress(row: dict[str, Any]) -> str:
-    """Loss and validation of a row of the log; a dash where no validation frame has the object."""
-    *ious, tip = ("–" if row[name] is None else f"{row[name]:.3g}" for name in _VALIDATED)
-    return f"loss {row['loss']:.3f} · IoU {' '.join(ious)} · tip {tip} px"
+def _progress(log: list[dict[str, Any]]) -> str:
+    """Loss and validation of the log's last row; a dash where no validation frame has the object."""
+    if not log:
+        return "first epoch"
+    *ious, tip = ("–" if log[-1][name] is None else f"{log[-1][name]:.3g}" for name in _VALIDATED)
+    return f"loss {log[-1]['loss']:.3f} · IoU {' '.join(ious)} · tip {tip} px"
 
 
 def _save(run: Run) -> None:
     if run.fabric.is_global_zero:
-        save_checkpoint(run.out / CHECKPOINT, run.state())
-        write_rows(run.out / LOG, run.log)
-
-
-def _non_finite(run: Run) -> str:
-    saved = run.out / CHECKPOINT
-    last = f"the last good checkpoint is {saved}" if saved.exists() else "there is no checkpoint yet"
-    return (
-        f"step {run.step}: the loss is not finite; {last}. Look at the frames of that step, "
-        "or train with a smaller learning_rate or precision='32-true' in another folder"
-    )
+        run.folder.save(run.state(), run.log)

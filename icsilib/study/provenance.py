@@ -15,12 +15,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from icsilib.files import write_text_atomic
 from icsilib.phantoms.workers import cores as cores
+
+if TYPE_CHECKING:
+    from icsilib.training.devices import Device
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONED = ("numpy", "scipy", "pandas", "torch", "opencv-python-headless", "albumentations")
@@ -70,7 +73,11 @@ class ResultsFile(BaseModel):
 class Results:
     """The numbers of one notebook, collected as they arise and written once."""
 
-    def __init__(self, notebook: str, profile: str, seed: int | None, **parameters: Any) -> None:
+    def __init__(
+        self, notebook: str, profile: str, seed: int | None, device: "Device | None" = None, **parameters: Any
+    ) -> None:
+        """`device` is where networks run, by its name; None where none does."""
+        self.device = device
         self.notebook, self.profile, self.seed, self.parameters = notebook, profile, seed, parameters
         self.values: dict[str, Value] = {}
         self.tables: dict[str, list[dict[str, Any]]] = {}
@@ -96,7 +103,7 @@ class Results:
             parameters=self.parameters,
             values=self.values,
             tables=self.tables,
-            provenance=provenance(self.profile, self.seed, self.data, self._started),
+            provenance=provenance(self.profile, self.seed, self.data, self._started, self.device),
         )
         write_text_atomic(path, json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
         return content
@@ -107,8 +114,10 @@ def read_results(path: Path | str) -> ResultsFile:
     return ResultsFile.model_validate_json(Path(path).read_text(encoding="utf-8"))
 
 
-def provenance(profile: str, seed: int | None, data: dict[str, str], started: float) -> Provenance:
-    """Provenance of a run that began at `started` (seconds since the epoch)."""
+def provenance(
+    profile: str, seed: int | None, data: dict[str, str], started: float, device: "Device | None" = None
+) -> Provenance:
+    """Provenance of a run that began at `started` (seconds since the epoch), its networks on `device`."""
     revision, clean = code_revision()
     return Provenance(
         revision=revision,
@@ -117,7 +126,7 @@ def provenance(profile: str, seed: int | None, data: dict[str, str], started: fl
         seed=seed,
         profile=profile,
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONED},
-        hardware=hardware(),
+        hardware=hardware(device),
         started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         seconds=round(time.time() - started, 1),
     )
@@ -158,12 +167,15 @@ def _archived_revision(root: Path) -> str:
     return found if re.fullmatch("[0-9a-f]{40,64}", found) else "unknown"
 
 
-def hardware() -> dict[str, Any]:
-    """Processor, cores and, when torch sees one, the GPU that a run had."""
+def hardware(device: "Device | None" = None) -> dict[str, Any]:
+    """Processor, cores and, when torch sees one, the GPU that a run had; the device that its networks ran on."""
     import torch
 
+    from icsilib.training.devices import device_name, resolve_device
+
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"processor": _processor(), "cores": cores(), "gpu": gpu}
+    found = {"processor": _processor(), "cores": cores(), "gpu": gpu}
+    return found if device is None else found | {"networks on": device_name(resolve_device(device))}
 
 
 def _processor() -> str:

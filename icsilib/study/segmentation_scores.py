@@ -81,6 +81,7 @@ def _add(results: Results, key: str, score: Score, unit: str, data: str) -> None
 
 def add_speed(results: Results, speed: Speed, key: str = "inference") -> None:
     """Add milliseconds and operations of one frame."""
-    method = f"median of {speed.frames} single frames after warming up, {speed.threads} threads, preprocessing left out"
+    where = f"{speed.device}, {speed.threads} threads, preprocessing left out"
+    method = f"median of {speed.frames} single frames after warming up, {where}"
     results.add(f"{key}.ms", speed.milliseconds, unit="ms", n=speed.frames, n_of="frames", method=method)
     results.add(f"{key}.gflop", speed.gflop, unit="GFLOP", method="counted by torch, multiply and add are two")

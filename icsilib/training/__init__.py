@@ -1,1 +1,1 @@
-"""What the trainings of both papers share."""
+"""What the trainings of both papers share; their loops are `segmentation.train` and `detection.train`."""

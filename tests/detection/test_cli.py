@@ -13,6 +13,7 @@ from icsilib.data.structures import SPERM
 from icsilib.detection import Detections, settings
 from icsilib.files import sha256_of
 from icsilib.study.provenance import read_results
+from icsilib.training.checkpoints import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,12 @@ def run(*words):
 
 
 def test_training_says_where_the_weights_are(trained):
-    assert (trained / "run" / "best.safetensors").exists()
-    assert json.loads((trained / "run" / "settings.json").read_text())["settings"]["steps"] == 2
+    assert (trained / "run" / "weights.safetensors").exists()
+    assert load_checkpoint(trained / "run" / "checkpoint.safetensors")["settings"]["steps"] == 2
 
 
 def test_evaluation_prints_three_measures_with_intervals(trained):
-    result = run("evaluate", trained, "--weights", trained / "run" / "best.safetensors", "--part", "all")
+    result = run("evaluate", trained, "--weights", trained / "run" / "weights.safetensors", "--part", "all")
     assert result.exit_code == 0, result.output
     assert "6 images of 3 patients or videos, 5 sperm" in result.output
     assert "AP at IoU 0.5" in result.output
@@ -57,7 +58,7 @@ def test_evaluation_writes_its_scores(trained, monkeypatch):
         return {one.id: Detections(one.boxes, np.ones(len(one.boxes))) for one in images}
 
     monkeypatch.setattr("icsilib.detection.train.detect_files", perfect)
-    weights = trained / "run" / "best.safetensors"
+    weights = trained / "run" / "weights.safetensors"
     result = run("evaluate", trained, "--weights", weights, "--results", out, "--origin", "our laboratory")
     assert result.exit_code == 0, result.output
     written = read_results(out)
@@ -70,7 +71,7 @@ def test_evaluation_writes_its_scores(trained, monkeypatch):
 
 
 def test_one_patient_has_no_interval(trained):
-    result = run("evaluate", trained, "--weights", trained / "run" / "best.safetensors", "--part", "test")
+    result = run("evaluate", trained, "--weights", trained / "run" / "weights.safetensors", "--part", "test")
     assert result.exit_code == 0, result.output
     assert "of 1 patients or videos" in result.output
     assert result.output.count("(no interval: fewer than 5 patients or videos, or all alike)") == 3
@@ -81,7 +82,7 @@ def test_images_of_nobody_are_refused(trained, tmp_path):
     for image in content["images"]:
         image["patient_id"] = None
     (tmp_path / "annotations.json").write_text(json.dumps(content))
-    result = run("evaluate", tmp_path, "--weights", trained / "run" / "best.safetensors", "--part", "all")
+    result = run("evaluate", tmp_path, "--weights", trained / "run" / "weights.safetensors", "--part", "all")
     assert result.exit_code == 1
     assert "0.png has neither patient_id nor video_id, by which intervals go" in result.output
 
@@ -91,19 +92,19 @@ def test_an_image_of_another_size_than_its_labels_are_for_is_refused(trained, tm
         cv2.imwrite(str(tmp_path / file.name), np.zeros((40, 48, 3), np.uint8))
     for name in ("annotations.json", "split.json"):
         (tmp_path / name).write_bytes((trained / name).read_bytes())
-    result = run("evaluate", tmp_path, "--weights", trained / "run" / "best.safetensors", "--part", "all")
+    result = run("evaluate", tmp_path, "--weights", trained / "run" / "weights.safetensors", "--part", "all")
     assert result.exit_code == 1
     assert "has 48 × 40 px, but its labels are for 96 × 80" in result.output
 
 
 def test_training_from_a_file_says_so_whatever_the_profile_starts_from(trained):
-    weights = trained / "run" / "best.safetensors"
+    weights = trained / "run" / "weights.safetensors"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "quick", SMALL)  # which starts from scratch
         result = run("train", trained, "--out", trained / "more", "--steps", "1", "--start-from", weights)
     assert result.exit_code == 0, result.output
     assert f"started from {weights}, best" in result.output
-    written = json.loads((trained / "more" / "settings.json").read_text())
+    written = load_checkpoint(trained / "more" / "checkpoint.safetensors")
     assert (written["start"], written["settings"]["initialisation"]) == (sha256_of(weights), "shipped")
 
 
@@ -112,12 +113,12 @@ def test_training_takes_further_sets(trained):
         patch.setitem(settings.PROFILES, "quick", SMALL)
         result = run("train", trained, "--also", trained, "--out", trained / "two", "--steps", "1")
     assert result.exit_code == 0, result.output
-    used = json.loads((trained / "two" / "settings.json").read_text())["images"]
+    used = load_checkpoint(trained / "two" / "checkpoint.safetensors")["images"]
     assert used == [1, 2, 3, 4, 5, 6, 3, 6]  # all of the further set, then patient p0
 
 
 def test_prediction_writes_boxes_of_the_image(trained):
-    weights = trained / "run" / "best.safetensors"
+    weights = trained / "run" / "weights.safetensors"
     out = trained / "boxes.json"
     result = run("predict", trained / "0.png", "--weights", weights, "--threshold", "0", "--out", out)
     assert result.exit_code == 0, result.output
@@ -129,16 +130,16 @@ def test_prediction_writes_boxes_of_the_image(trained):
 
 
 def test_images_without_a_box_are_named(trained):
-    weights = trained / "run" / "best.safetensors"
+    weights = trained / "run" / "weights.safetensors"
     result = run("predict", trained / "0.png", "--weights", weights, "--threshold", "1")
     assert json.loads(result.stdout) == []
     assert result.stderr == f"1 of 1 images without a box: {trained / '0.png'}\n"
 
 
 def test_benchmark_names_what_it_ran(trained):
-    result = run("benchmark", trained, "--weights", trained / "run" / "best.safetensors", "--batch-size", "2")
+    result = run("benchmark", trained, "--weights", trained / "run" / "weights.safetensors", "--batch-size", "2")
     assert result.exit_code == 0, result.output
-    assert "torch, batch 2: 6 images" in result.output
+    assert "torch, cpu, batch 2: 6 images" in result.output
 
 
 @pytest.mark.parametrize(
@@ -161,10 +162,10 @@ def test_benchmark_names_what_it_ran(trained):
         (["predict", "DATA/0.png", "--out", "DATA/1.png"], "1.png: would be replaced by the boxes"),
         (["predict", "DATA/annotations.json", "--out", "DATA/annotations.json"], "annotations.json: would be replaced"),
         (["evaluate", "DATA", "--weights", "nobody"], "no such file; train one with"),
-        (["evaluate", "DATA", "--weights", "DATA/0.png"], "not weights of this study's detector"),
+        (["evaluate", "DATA", "--weights", "DATA/0.png"], "not weights of this study's detection model"),
         (["evaluate", "DATA", "--weights", "DATA"], "is a folder; name the file in it"),
-        (["predict", "DATA/split.json", "--weights", "DATA/run/best.safetensors"], "no image"),
-        (["benchmark", "DATA", "--weights", "DATA/run/best.safetensors", "--engine", "coral"], "choose torch or"),
+        (["predict", "DATA/split.json", "--weights", "DATA/run/weights.safetensors"], "no image"),
+        (["benchmark", "DATA", "--weights", "DATA/run/weights.safetensors", "--engine", "coral"], "choose torch or"),
     ],
 )
 def test_errors_are_one_line_that_names_the_remedy(trained, words, message):
@@ -177,5 +178,5 @@ def test_errors_are_one_line_that_names_the_remedy(trained, words, message):
 def test_a_grey_image_is_taken(trained):
     grey = cv2.imread(str(trained / "0.png"), cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(str(trained / "grey.png"), grey)
-    result = run("predict", trained / "grey.png", "--weights", trained / "run" / "best.safetensors")
+    result = run("predict", trained / "grey.png", "--weights", trained / "run" / "weights.safetensors")
     assert result.exit_code == 0, result.output

@@ -128,6 +128,30 @@ def test_the_best_box_of_every_sperm_is_positive(numbers):
     assert match(sperm, defaults).positive[best].all()
 
 
+@given(
+    st.tuples(FRACTION, FRACTION),
+    st.lists(st.tuples(st.floats(0.05, 0.4), st.floats(0.02, 0.4)), min_size=2, max_size=6),
+)
+def test_sperm_that_cross_get_a_default_box_each(centre, sizes):
+    sperm = torch.tensor([[*centre, *size] for size in sizes])
+    found = match(sperm, default_boxes())
+    assert set(found.sperm[found.positive].tolist()) == set(range(len(sperm)))
+
+
+def test_the_larger_overlap_takes_a_shared_default_box():
+    defaults = xywh_to_cxcywh(torch.tensor([[0.0, 0, 4, 4], [1, 0, 4, 4], [20, 20, 4, 4]]))
+    sperm = xywh_to_cxcywh(torch.tensor([[0.0, 0, 4, 3], [0, 0, 4, 4]]))
+    # IoU of sperm 0: 3/4, 9/19, 0; of sperm 1: 1, 12/20, 0. Both prefer box 0; sperm 0, second, gets box 1 below 0.5.
+    found = match(sperm, defaults)
+    assert found.positive.tolist() == [True, True, False]
+    assert found.sperm[:2].tolist() == [1, 0]
+
+
+def test_more_sperm_than_default_boxes_leave_none_unused():
+    sperm = torch.tensor([[0.5, 0.5, size, size] for size in (0.2, 0.4, 0.6)])
+    assert sorted(match(sperm, sperm[[0, 2]]).sperm.tolist()) == [0, 2]
+
+
 def test_coverage_of_sizes_that_always_and_never_fit():
     draw = np.random.default_rng(0)
     # Squares of the published scales find a box wherever they lie; a fiftieth of the input is too small for any.

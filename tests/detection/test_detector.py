@@ -12,11 +12,12 @@ from icsilib.detection.boxes import box_iou, xywh_to_cxcywh
 from icsilib.detection.default_boxes import default_boxes, encode
 from icsilib.detection.detector import Detections, Detector, suppress
 from icsilib.detection.evaluate import coco_evaluation
-from icsilib.detection.export import precisions, with_openvino
+from icsilib.detection.export import with_openvino
 from icsilib.detection.images import LabelledImage
 from icsilib.detection.settings import Settings
 from icsilib.detection.ssd import SSD
 from icsilib.phantoms.biopsy import biopsy_image
+from icsilib.training.compiled import precisions
 
 WINDOWS = Settings("test", input_size=300, window=300, overlap=80)
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from icsilib.detection.default_boxes import default_boxes
-from icsilib.detection.settings import PROFILES, Settings, as_record, from_record
+from icsilib.detection.settings import PROFILES, Settings
 
 
 def test_settings_survive_their_record():
     for settings in PROFILES.values():
-        assert from_record(as_record(settings)) == settings
+        assert Settings.from_record(settings.as_record()) == settings
 
 
 def test_the_paper_profile_is_the_papers():

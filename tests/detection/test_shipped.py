@@ -2,8 +2,10 @@
 
 from icsilib.detection import load
 from icsilib.detection.boxes import box_iou
-from icsilib.detection.weights import BIOPSY_PHANTOM, load_weights
+from icsilib.detection.settings import Settings
+from icsilib.detection.weights import BIOPSY_PHANTOM
 from icsilib.phantoms.biopsy import BiopsyRanges, biopsy_image
+from icsilib.training.weights import read_weights
 
 UNSEEN = 300_000  # seeds of the study's data sets lie below
 DIFFUSE = (4, 7, 9, 10, 11, 13, 15, 16, 17, 18)
@@ -23,7 +25,7 @@ def test_load_gives_a_detector_that_finds_half_of_the_sperm_in_diffuse_tissue_or
 
 
 def test_the_file_says_what_it_was_trained_on():
-    _, settings, about = load_weights(BIOPSY_PHANTOM)
+    _, settings, about = read_weights(BIOPSY_PHANTOM, Settings)
     assert settings.profile == "standard"
     assert set(about) >= {"data", "annotations_sha256", "code", "initialisation"}
     assert BIOPSY_PHANTOM.with_suffix(".md").exists()

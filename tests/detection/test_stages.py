@@ -1,9 +1,9 @@
 import torch
 from test_train import SMALL, write_images
 
-from icsilib.detection.settings import PROFILES, stages
+from icsilib.detection.settings import PROFILES, Settings, stages
 from icsilib.detection.train import train, train_stages
-from icsilib.detection.weights import load_weights
+from icsilib.training.weights import read_weights
 
 FIRST = SMALL.with_(profile="first", steps=2, validate_every=2)
 SECOND = FIRST.with_(profile="second", after="first", initialisation="shipped", learning_rate=0.0)
@@ -14,15 +14,15 @@ def test_a_stage_begins_with_the_best_weights_of_the_one_before(tmp_path):
     trained = train_stages([FIRST, SECOND], images, images[:1], tmp_path / "run")
     alone = train(images, images[:1], FIRST, tmp_path / "alone")
     assert trained.initialisation == "first"
-    one, other = (dict(load_weights(run.weights)[0].named_parameters()) for run in (trained, alone))
+    one, other = (dict(read_weights(run.weights, Settings)[0].named_parameters()) for run in (trained, alone))
     assert all(torch.equal(one[name], other[name]) for name in one)  # the second stage's rate is 0
-    assert (tmp_path / "run" / "first" / "best.safetensors").read_bytes() == alone.weights.read_bytes()
+    assert (tmp_path / "run" / "first" / "weights.safetensors").read_bytes() == alone.weights.read_bytes()
 
 
 def test_finished_stages_are_not_repeated(tmp_path):
     images = write_images(tmp_path)
     train_stages([FIRST, SECOND], images, images[:1], tmp_path / "run")
-    first = tmp_path / "run" / "first" / "last.safetensors"
+    first = tmp_path / "run" / "first" / "checkpoint.safetensors"
     written = first.stat().st_mtime_ns
     train_stages([FIRST, SECOND], images, images[:1], tmp_path / "run")
     assert first.stat().st_mtime_ns == written

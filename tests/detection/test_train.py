@@ -1,4 +1,3 @@
-import json
 import random
 import subprocess
 import sys
@@ -15,9 +14,10 @@ from icsilib.detection import load
 from icsilib.detection import train as training
 from icsilib.detection.images import LabelledImage, TrainingInputs, training_batches
 from icsilib.detection.settings import PROFILES, Settings
-from icsilib.detection.train import TrainingError, best_validation, initialised, learning_rate, train, training_mode
-from icsilib.detection.weights import load_weights
-from icsilib.training.checkpoints import NonFiniteLossError, load_checkpoint
+from icsilib.detection.train import TrainingError, best_validation, initialised, train, training_mode
+from icsilib.training.checkpoints import CheckpointError, load_checkpoint
+from icsilib.training.runs import NonFiniteLossError
+from icsilib.training.weights import read_weights
 
 SMALL = Settings(
     "test", input_size=64, window=64, overlap=16, initialisation="scratch",
@@ -59,18 +59,18 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path):
     here = str(Path(__file__).parent)
     code = f"import sys; sys.path.insert(0, {here!r}); import test_train as t; t.run_in({str(killed)!r}, {threads})"
     process = subprocess.Popen([sys.executable, "-c", code])
-    while not (killed / "run" / "last.safetensors").exists() and process.poll() is None:
+    while not (killed / "run" / "checkpoint.safetensors").exists() and process.poll() is None:
         time.sleep(0.01)
     time.sleep(random.Random(time.time_ns()).uniform(0, needed))
     process.kill()
     process.wait()
-    assert (killed / "run" / "last.safetensors").exists()
+    assert (killed / "run" / "checkpoint.safetensors").exists()
     run_in(killed, threads)
     assert_equal_runs(whole / "run", killed / "run")
 
 
 def assert_equal_runs(a, b):
-    for name in ("last", "best"):
+    for name in ("checkpoint", "weights"):
         assert (a / f"{name}.safetensors").read_bytes() == (b / f"{name}.safetensors").read_bytes()
     assert (a / "log.csv").read_text() == (b / "log.csv").read_text()
 
@@ -84,11 +84,11 @@ def test_a_run_stopped_between_two_saves_ends_with_the_same_bits(tmp_path, monke
 
     real, steps = training.learning_rate, []
 
-    def stopping(step, settings):
+    def stopping(step, *schedule):
         steps.append(step)
         if step == 3 and steps.count(3) == 1:
             raise Stop
-        return real(step, settings)
+        return real(step, *schedule)
 
     monkeypatch.setattr(training, "learning_rate", stopping)
     with pytest.raises(Stop):
@@ -120,9 +120,9 @@ def test_the_published_profiles_train_resume_and_predict(tmp_path, monkeypatch, 
     assert_equal_runs(tmp_path / "whole", tmp_path / "stopped")
     per_step = [sperm for *_, sperm in calls]
     assert all((sperm is None) == (profile == "authors") for sperm in per_step)  # `paper` mines 3k, k spermatozoa
-    boxes, scores = load(tmp_path / "whole" / "best.safetensors").predict(np.full((80, 96, 3), 200, np.uint8))
+    boxes, scores = load(tmp_path / "whole" / "weights.safetensors").predict(np.full((80, 96, 3), 200, np.uint8))
     assert len(boxes) == len(scores) <= 100
-    seen = json.loads((tmp_path / "whole" / "settings.json").read_text())["images"]
+    seen = load_checkpoint(tmp_path / "whole" / "checkpoint.safetensors")["images"]
     assert seen == ([1, 2, 3] if profile == "authors" else [1, 2, 3, 4])  # the fourth has no sperm
 
 
@@ -145,7 +145,7 @@ def test_a_finished_run_is_returned_as_it_is(tmp_path):
 def test_a_folder_of_another_run_is_refused(tmp_path):
     images = write_images(tmp_path)
     train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
-    with pytest.raises(TrainingError, match="other settings, seed; choose another folder"):
+    with pytest.raises(CheckpointError, match="other settings, seed; choose another folder"):
         train(images, images[:1], SMALL, tmp_path / "run", seed=1)
 
 
@@ -153,12 +153,12 @@ def test_a_folder_of_a_run_on_other_boxes_or_pixels_is_refused(tmp_path):
     images = write_images(tmp_path)
     train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
     moved = [replace(images[0], boxes=images[0].boxes + 1), *images[1:]]
-    with pytest.raises(TrainingError, match="other data; choose another folder"):
+    with pytest.raises(CheckpointError, match="other data; choose another folder"):
         train(moved, images[:1], SMALL.with_(steps=1), tmp_path / "run")
-    with pytest.raises(TrainingError, match="other data; choose another folder"):
+    with pytest.raises(CheckpointError, match="other data; choose another folder"):
         train(images, moved[:1], SMALL.with_(steps=1), tmp_path / "run")
     cv2.imwrite(str(images[0].path), np.zeros((80, 96, 3), np.uint8))
-    with pytest.raises(TrainingError, match="other data; choose another folder"):
+    with pytest.raises(CheckpointError, match="other data; choose another folder"):
         train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
 
 
@@ -187,25 +187,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_checkpoint(tmp_pa
         return real(weights) * (float("nan") if len(calls) == 4 else 1)
 
     monkeypatch.setattr(training, "l2_regularisation", spoiled)
-    with pytest.raises(NonFiniteLossError, match="loss is nan at step 4; lower the learning rate"):
+    with pytest.raises(NonFiniteLossError, match=r"step 4: the loss is not finite; .*smaller learning_rate"):
         train(images, images[:1], SMALL, tmp_path / "run", save_every=3)
-    saved = load_checkpoint(tmp_path / "run" / "last.safetensors")
+    saved = load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
     assert saved["step"] == 3
     assert all(torch.isfinite(t).all() for t in saved["network"].values())
-
-
-def test_learning_rate_rises_then_falls_along_a_cosine():
-    settings = Settings("test", learning_rate=0.4, warm_up=4, steps=14)
-    rates = [learning_rate(step, settings) for step in range(14)]
-    assert rates[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
-    assert rates[4] == pytest.approx(0.4)
-    assert rates[9] == pytest.approx(0.2)
-    assert 0 < rates[13] < 0.02
-
-
-def test_a_constant_rate_stays():
-    settings = Settings("test", learning_rate=0.004, schedule="constant", warm_up=0, steps=10)
-    assert {learning_rate(step, settings) for step in range(10)} == {0.004}
 
 
 def test_without_imagenet_weights_it_says_so_on_one_line(tmp_path, monkeypatch, capsys):
@@ -243,7 +229,7 @@ def test_a_step_sees_the_same_images_however_the_run_got_there(tmp_path):
 def test_weights_come_back_with_their_settings(tmp_path):
     images = write_images(tmp_path)
     trained = train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")
-    network, settings, _ = load_weights(trained.weights)
+    network, settings, _ = read_weights(trained.weights, Settings)
     assert settings == SMALL.with_(steps=1)
     assert not network.training
 
@@ -261,3 +247,10 @@ def test_weights_are_kept_by_average_precision_and_recall_together():
     log = [{"step": 1, "loss": 1.0}]
     log += [{"step": n, "validation_ap": ap, "validation_ar": ar} for n, ap, ar in ((2, 0.8, 0.6), (3, 0.79, 0.7))]
     assert best_validation(log)["step"] == 3
+
+
+def test_a_finished_run_without_its_best_weights_is_refused(tmp_path):
+    images = write_images(tmp_path)
+    train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run").weights.unlink()
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: is missing, .*delete .*checkpoint\.safetensors"):
+        train(images, images[:1], SMALL.with_(steps=1), tmp_path / "run")

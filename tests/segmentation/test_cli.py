@@ -39,7 +39,7 @@ def trained(tmp_path_factory):
     write_drawn_dataset(folder, videos=5, frames=3, size=32).rename(folder / "annotations.json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "quick", SMALL)
-        result = run("train", folder, "--out", folder / "run", "--accelerator", "cpu")
+        result = run("train", folder, "--out", folder / "run", "--device", "cpu")
     assert result.exit_code == 0, result.output
     return folder
 
@@ -52,8 +52,8 @@ def test_a_finished_run_of_other_labels_is_refused(trained, tmp_path):
     write_drawn_dataset(tmp_path, videos=5, frames=3, size=32, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "quick", SMALL)
-        refused = run("train", tmp_path / "a.json", "--out", trained / "run", "--accelerator", "cpu")
-        assert run("train", trained, "--out", trained / "run", "--accelerator", "cpu").exit_code == 0
+        refused = run("train", tmp_path / "a.json", "--out", trained / "run", "--device", "cpu")
+        assert run("train", trained, "--out", trained / "run", "--device", "cpu").exit_code == 0
     assert refused.exit_code == 1
     assert "is of a run with other data" in refused.output
 
@@ -62,7 +62,7 @@ def test_a_trained_model_can_be_trained_on(trained, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "quick", SMALL)
         weights = trained / "run" / "weights.safetensors"
-        result = run("train", trained, "--out", tmp_path, "--accelerator", "cpu", "--start-from", weights)
+        result = run("train", trained, "--out", tmp_path, "--device", "cpu", "--start-from", weights)
     assert result.exit_code == 0, result.output
     first = [(folder / "log.csv").read_text().splitlines()[1].split(",")[2] for folder in (trained / "run", tmp_path)]
     assert float(first[1]) < float(first[0])
@@ -97,7 +97,7 @@ def test_a_second_look_is_trained_and_evaluated(trained, tmp_path):
     weights, closeups = trained / "run" / "weights.safetensors", tmp_path / "weights.safetensors"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.PROFILES, "closeup", SMALL.with_(closeups=True, epochs=1))
-        result = run("train", trained, "--profile", "closeup", "--out", tmp_path, "--accelerator", "cpu")
+        result = run("train", trained, "--profile", "closeup", "--out", tmp_path, "--device", "cpu")
     assert result.exit_code == 0, result.output
     once = run("evaluate", trained, "--weights", weights)
     with pytest.MonkeyPatch.context() as patch:  # drawn frames are coarser than any outline that counts

@@ -11,9 +11,10 @@ from icsilib.segmentation import load
 from icsilib.segmentation.dsnt import dsnt
 from icsilib.segmentation.nested_unet import Output, parameter_count
 from icsilib.segmentation.second_look import TwoLooks
-from icsilib.segmentation.segmenter import REFERENCE, WeightsError, save_weights
+from icsilib.segmentation.segmenter import REFERENCE, WeightsError
 from icsilib.segmentation.settings import Settings
 from icsilib.stats.agreement import iou
+from icsilib.training.weights import save_weights
 
 TINY = Settings("tiny", size=32, widths=(4, 8))
 

@@ -20,10 +20,11 @@ from icsilib.segmentation.frames import load_frames
 from icsilib.segmentation.second_look.closeups import training_closeups
 from icsilib.segmentation.second_look.widening import widened
 from icsilib.segmentation.segmenter import REFERENCE
-from icsilib.segmentation.settings import PROFILES, SHIPPED, Settings, as_record, from_record
+from icsilib.segmentation.settings import PROFILES, SHIPPED, Settings
 from icsilib.segmentation.settings import stages as profile_stages
-from icsilib.segmentation.train import TimeUpError, learning_rate, moving_average, read_log, train, train_stages
-from icsilib.training.checkpoints import CheckpointError, NonFiniteLossError, load_checkpoint
+from icsilib.segmentation.train import moving_average, read_log, train, train_stages
+from icsilib.training.checkpoints import CheckpointError, load_checkpoint
+from icsilib.training.runs import NonFiniteLossError, TimeUpError
 
 from .drawn import write_drawn_dataset
 
@@ -38,7 +39,7 @@ def train_alone(annotations, out):
     """Train on drawn frames in a process of its own, saving at every step."""
     torch.set_num_threads(1)
     frames = [load_frames(annotations, TINY.preprocess, part) for part in ("train", "validation")]
-    train(TINY.with_(epochs=10), *frames, out, accelerator="cpu", progress=False, checkpoint_seconds=0)
+    train(TINY.with_(epochs=10), *frames, out, device="cpu", progress=False, checkpoint_seconds=0)
 
 
 def start(annotations, out):
@@ -99,7 +100,7 @@ def untimed(out):
 
 
 def test_training_learns_and_logs(frames, tmp_path):
-    train(TINY.with_(epochs=15, batch_size=3), *frames, tmp_path, accelerator="cpu", progress=False)
+    train(TINY.with_(epochs=15, batch_size=3), *frames, tmp_path, device="cpu", progress=False)
     log = rows(tmp_path)
     assert len(log) == 15
     assert float(log[-1]["loss"]) < 0.9 * float(log[0]["loss"])
@@ -111,7 +112,7 @@ def test_training_learns_and_logs(frames, tmp_path):
 def test_validation_frames_without_an_object_leave_its_score_open(frames, tmp_path):
     first, validation = frames
     bare = replace(validation, tips=np.full_like(validation.tips, np.nan), outlines=[([], [])] * len(validation))
-    train(TINY.with_(epochs=1), first, bare, tmp_path, accelerator="cpu")  # with the bar, which shows the scores
+    train(TINY.with_(epochs=1), first, bare, tmp_path, device="cpu")  # with the bar, which shows the scores
     scores = ["iou_oolemma", "iou_pipette", "tip_px_at_512"]
     assert [rows(tmp_path)[0][name] for name in scores] == ["", "", ""]
     assert read_log([TINY], tmp_path)[scores].isna().all(axis=None)
@@ -127,15 +128,15 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(fram
 
     monkeypatch.setattr(training, "total_loss", poisoned)
     with pytest.raises(NonFiniteLossError, match=r"step 7: the loss is not finite; .*checkpoint\.safetensors"):
-        train(TINY, *frames, tmp_path, accelerator="cpu", progress=False, checkpoint_seconds=0)
+        train(TINY, *frames, tmp_path, device="cpu", progress=False, checkpoint_seconds=0)
     monkeypatch.undo()
-    assert train(TINY, *frames, tmp_path, accelerator="cpu", progress=False).exists()
+    assert train(TINY, *frames, tmp_path, device="cpu", progress=False).exists()
 
 
 @pytest.fixture(scope="module")
 def finished(frames, tmp_path_factory):
     """Folder of a finished run of one epoch."""
-    return train(TINY.with_(epochs=1), *frames, tmp_path_factory.mktemp("finished"), accelerator="cpu").parent
+    return train(TINY.with_(epochs=1), *frames, tmp_path_factory.mktemp("finished"), device="cpu").parent
 
 
 OTHERS = {
@@ -153,7 +154,7 @@ def test_a_folder_of_another_run_is_refused(frames, finished, tmp_path, other, d
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     if not done:
         (tmp_path / "weights.safetensors").unlink()
-    how = {"settings": TINY.with_(epochs=1), "accelerator": "cpu", "progress": False} | OTHERS[other]
+    how = {"settings": TINY.with_(epochs=1), "device": "cpu", "progress": False} | OTHERS[other]
     training, validation = frames[:: -1 if how.pop("reverse", False) else 1]
     with pytest.raises(CheckpointError, match=f"is of a run with other {other}; choose another folder"):
         train(training=training, validation=validation, out=tmp_path, **how)
@@ -171,7 +172,7 @@ def test_a_run_that_is_out_of_time_is_saved_and_ends_like_an_undisturbed_one(fra
     pieces = 0
     while pieces < 50 and not (tmp_path / "weights.safetensors").exists():
         with suppress(TimeUpError):
-            train(TINY.with_(epochs=1), *frames, tmp_path, accelerator="cpu", progress=False, until=0.0)
+            train(TINY.with_(epochs=1), *frames, tmp_path, device="cpu", progress=False, until=0.0)
         pieces += 1
     assert pieces > 1
     ended, undisturbed = (load_file(folder / "weights.safetensors") for folder in (tmp_path, finished))
@@ -181,13 +182,6 @@ def test_a_run_that_is_out_of_time_is_saved_and_ends_like_an_undisturbed_one(fra
 def test_finished_work_is_returned_at_once(frames, finished, monkeypatch):
     monkeypatch.setattr(training, "_start", lambda *_: pytest.fail("began again"))
     assert train(TINY.with_(epochs=1), *frames, finished) == finished / "weights.safetensors"
-
-
-def test_learning_rate_rises_then_falls_along_a_cosine():
-    settings = TINY.with_(learning_rate=1.0, warm_up=4)
-    rates = [learning_rate(settings, step, 104) for step in (0, 3, 4, 54, 103)]
-    assert rates == pytest.approx([0.25, 1, 1, 0.5, 0], abs=1e-3)
-    assert learning_rate(settings.with_(decay="none"), 90, 104) == 1
 
 
 def test_moving_average_forgets_its_beginning():
@@ -204,7 +198,7 @@ def test_paper_profile_is_what_the_paper_states():
     paper = PROFILES["paper"]
     assert (paper.size, paper.widths, paper.heatmap_level) == (512, (32, 64, 128, 256), None)
     assert (paper.batch_size, paper.epochs, paper.learning_rate) == (4, 31, 1e-3)
-    assert from_record(as_record(paper)) == paper
+    assert Settings.from_record(paper.as_record()) == paper
 
 
 def test_stages_go_on_from_each_other_and_are_not_repeated(annotations, tmp_path):
@@ -215,7 +209,7 @@ def test_stages_go_on_from_each_other_and_are_not_repeated(annotations, tmp_path
         return load_frames(annotations, preprocess, part)
 
     stages = [TINY.with_(profile="small", size=16, epochs=1), TINY.with_(epochs=2)]
-    weights = train_stages(stages, load, tmp_path, accelerator="cpu", progress=False)
+    weights = train_stages(stages, load, tmp_path, device="cpu", progress=False)
     assert asked == [(16, "train"), (16, "validation"), (32, "train"), (32, "validation")]
     assert read_log(stages, tmp_path)[["stage", "epoch"]].to_numpy().tolist() == [
         ["small", 1],
@@ -226,7 +220,7 @@ def test_stages_go_on_from_each_other_and_are_not_repeated(annotations, tmp_path
         stages[1],
         *[load(TINY.preprocess, part) for part in ("train", "validation")],
         tmp_path / "alone",
-        accelerator="cpu",
+        device="cpu",
         progress=False,
         start_from=tmp_path / "small" / "weights.safetensors",
     )
@@ -247,7 +241,7 @@ def test_profiles_end_with_themselves_and_a_stage_fits_the_one_before():
 def test_a_stage_may_be_wider_than_the_one_before(annotations, tmp_path):
     wide = TINY.with_(profile="wide", widths=(8, 16), epochs=1, learning_rate=0.0)
     stages = [TINY.with_(profile="narrow", epochs=1), wide]
-    last = train_stages(stages, partial(load_frames, annotations), tmp_path, accelerator="cpu", progress=False)
+    last = train_stages(stages, partial(load_frames, annotations), tmp_path, device="cpu", progress=False)
     before, after = load_file(tmp_path / "narrow" / "weights.safetensors"), load_file(last)
     first = "conv0_0.0.weight"  # reads the image: nothing to share among copies
     torch.testing.assert_close(after[first], before[first].repeat_interleave(2, 0))
@@ -256,7 +250,7 @@ def test_a_stage_may_be_wider_than_the_one_before(annotations, tmp_path):
 def test_finished_weights_keep_a_share_of_those_that_the_run_began_with(annotations, tmp_path):
     whole = [TINY.with_(epochs=1), TINY.with_(profile="next", epochs=1)]
     half = [whole[0], whole[1].with_(kept_of_start=0.5)]
-    how = {"frames": partial(load_frames, annotations), "accelerator": "cpu", "progress": False}
+    how = {"frames": partial(load_frames, annotations), "device": "cpu", "progress": False}
     end = load_file(train_stages(whole, out=tmp_path / "whole", **how))
     middle = load_file(train_stages(half, out=tmp_path / "half", **how))
     start = load_file(tmp_path / "whole" / "tiny" / "weights.safetensors")
@@ -270,7 +264,7 @@ def test_finished_weights_keep_a_share_of_those_that_the_run_began_with(annotati
 def test_a_stage_after_the_shipped_weights_begins_with_them(annotations, tmp_path):
     shipped = load().settings
     stage = shipped.with_(profile="own", after=SHIPPED, epochs=1, batch_size=2, augmentation=(), warm_up=0)
-    weights = train_stages([stage], partial(load_frames, annotations), tmp_path, accelerator="cpu", progress=False)
+    weights = train_stages([stage], partial(load_frames, annotations), tmp_path, device="cpu", progress=False)
     assert load_checkpoint(tmp_path / "checkpoint.safetensors")["start"] == sha256_of(REFERENCE)
     moved = [
         float((a - b).detach().abs().max())
@@ -287,7 +281,7 @@ def test_a_stage_on_closeups_is_shown_closeups(annotations, tmp_path):
         return load_frames(annotations, preprocess, part, **how)
 
     stages = [TINY.with_(profile="whole", epochs=1), TINY.with_(profile="close", epochs=1, closeups=True)]
-    train_stages(stages, load, tmp_path, accelerator="cpu", progress=False)
+    train_stages(stages, load, tmp_path, device="cpu", progress=False)
     (_, frames), _, (views, closeups), _ = shown
     assert views is training_closeups
     assert frames < closeups <= 2 * frames  # one of each cell, one of each tip

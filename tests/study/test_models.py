@@ -9,7 +9,7 @@ from icsilib.study import models
 
 
 def choose(folder: Path, named: str = "") -> tuple[Path, str]:
-    return models._weights(named, folder / "shipped.safetensors", folder / "runs", "weights", "training")
+    return models._weights(named, folder / "shipped.safetensors", folder / "runs", "training")
 
 
 def test_named_before_shipped_before_trained(tmp_path: Path) -> None:

@@ -52,9 +52,9 @@ def test_scores_of_one_video_have_no_interval(results):
 
 
 def test_speed_says_how_it_was_measured(results):
-    add_speed(results, Speed(12.5, 20, 3.5, 2))
+    add_speed(results, Speed(12.5, 20, 3.5, 2, "cpu"))
     assert results.values["inference.ms"].value == 12.5
-    assert "20 single frames after warming up, 2 threads" in results.values["inference.ms"].method
+    assert "20 single frames after warming up, cpu, 2 threads" in results.values["inference.ms"].method
 
 
 def tip_table(folder):

@@ -1,19 +1,8 @@
-import csv
-
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from icsilib.training.checkpoints import (
-    CheckpointError,
-    epoch_order,
-    generator,
-    load_checkpoint,
-    restore_rng,
-    rng_state,
-    save_checkpoint,
-    write_rows,
-)
+from icsilib.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 
 
 def test_a_run_state_comes_back_bit_for_bit(tmp_path):
@@ -49,25 +38,3 @@ def test_a_foreign_file_is_refused_by_name(tmp_path, content):
         path.write_text(content)
     with pytest.raises(CheckpointError, match=r"foreign\.safetensors: not a checkpoint"):
         load_checkpoint(path)
-
-
-def test_order_depends_on_seed_and_epoch_only():
-    assert sorted(epoch_order(0, 1, 50)) == list(range(50))
-    assert epoch_order(0, 1, 50) == epoch_order(0, 1, 50)
-    assert epoch_order(0, 1, 50) != epoch_order(0, 2, 50)
-    assert generator(1, 2).random() != generator(2, 1).random()
-
-
-def test_the_generator_of_torch_continues_where_it_was():
-    state = rng_state()
-    first = torch.rand(3)
-    restore_rng(state)
-    assert torch.equal(torch.rand(3), first)
-
-
-def test_rows_become_csv_with_every_column(tmp_path):
-    write_rows(tmp_path / "log.csv", [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25, "ap": 0.9}])
-    with (tmp_path / "log.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert rows[0] == {"step": "1", "loss": "0.5", "ap": ""}
-    assert rows[1]["ap"] == "0.9"

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.phantoms.drawing import Picture, Points, as_jpeg, as_levels, drawn_number, noise_field, unit
-from icsilib.phantoms.icsi.laboratory import Kit
-from icsilib.phantoms.icsi.ranges import IcsiRanges
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from icsilib.data.annotations import clip_to_box
 from icsilib.phantoms.drawing import Picture
 from icsilib.phantoms.icsi.debris import Clump, add_particles, draw_clump
-from icsilib.phantoms.icsi.laboratory import KITS, OPERATORS
 from icsilib.phantoms.icsi.needle import needle_layer, sperm, tip_contrast
 from icsilib.phantoms.icsi.oocyte import Texture, add_oocyte, draw_texture
 from icsilib.phantoms.icsi.optics import Look, camera, draw_look, empty_field, shading
-from icsilib.phantoms.icsi.ranges import IcsiRanges
+from icsilib.phantoms.icsi.ranges import KITS, OPERATORS, IcsiRanges
 from icsilib.phantoms.icsi.scene import Points, Scene, draw_scene
 from icsilib.phantoms.icsi.screen import Screen, draw_box, draw_captions
 from icsilib.phantoms.icsi.shapes import simplified

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.phantoms.drawing import unit
-from icsilib.phantoms.icsi.laboratory import Kit, Operator
-from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Kit, Operator, Range
 
 Points = NDArray[np.float64]  # (N, 2), px
 

@@ -104,11 +104,8 @@ def add_pipette(
     edges = stroked([outline], scene.shape, width, closed=True)
     inner = stroked(np.split(channel, 2), scene.shape, 0.6 * width)
     halo = stroked([outline], scene.shape, 2.2 * width, closed=True) - edges
-    layer = (
-        look.pipette_wall_level * (outer - bore)
-        + look.pipette_bore_level * bore
-        + draw(ranges.pipette_halo) * halo * outer
-    )
+    layer = look.pipette_wall_level * (outer - bore) + look.pipette_bore_level * bore
+    layer = layer + draw(ranges.pipette_halo) * halo * outer
     layer += look.pipette_edge_level * np.maximum(edges, draw(ranges.pipette_inner_edge) * inner)
     across = np.array([-scene.pipette_direction[1], scene.pipette_direction[0]])
     bent = draw(ranges.pipette_bent_light) * float(across @ look.direction)

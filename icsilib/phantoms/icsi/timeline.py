@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icsilib.phantoms.drawing import drawn_number, unit
-from icsilib.phantoms.icsi.laboratory import Operator
-from icsilib.phantoms.icsi.ranges import IcsiRanges, Range
+from icsilib.phantoms.icsi.ranges import IcsiRanges, Operator, Range
 
 PHASES = (
     "approach", "contact", "indentation", "breakthrough", "aspiration", "release", "withdrawal", "withdrawn",

@@ -123,12 +123,12 @@ def lookalikes(rng: np.random.Generator, readership: Readership, image: Image) -
     return np.array([_sperm_box(rng, "normal", image, scale) for _ in range(number)]).reshape(-1, 4)
 
 
-def unrendered_dataset(seed: int, images: int = 110, ranges: BiopsyRanges | None = None) -> Dataset:
+def unrendered_dataset(seed: int, images: int = 110) -> Dataset:
     """Images of the biopsy phantom's sizes and sperm without their pixels, which readers need not have.
 
     As many sperm, of the same phenotypes and sizes, as in rendered images; their places are drawn anew.
     """
-    ranges, rng = ranges or BiopsyRanges(), np.random.default_rng([seed, 13])
+    ranges, rng = BiopsyRanges(), np.random.default_rng([seed, 13])
     records: list[Image] = []
     annotations: list[Annotation] = []
     for number in range(images):
@@ -138,17 +138,13 @@ def unrendered_dataset(seed: int, images: int = 110, ranges: BiopsyRanges | None
         about = {"patient_id": f"patient-{number % PATIENTS:02d}", "kind": kind, "um_per_px": scale}
         fields = {"id": number + 1, "file_name": f"biopsy-{number:04d}.png", "width": width, "height": height}
         records.append(Image.model_validate(fields | about))
-        for phenotype in rng.choice(
-            PHENOTYPES, int(rng.choice(8, p=ranges.sperm_per_image)), p=ranges.phenotype_shares
-        ):
-            box = _sperm_box(rng, str(phenotype), records[-1], scale, ranges)
-            id = len(annotations) + 1
+        count = int(rng.choice(8, p=ranges.sperm_per_image))
+        for phenotype in rng.choice(PHENOTYPES, count, p=ranges.phenotype_shares):
+            box, id = _sperm_box(rng, str(phenotype), records[-1], scale), len(annotations) + 1
             annotations.append(box_annotation(id, number + 1, SPERM, box, annotator="truth", phenotype=str(phenotype)))
     return Dataset(images=records, annotations=annotations, categories=[SPERM])
 
 
-def _sperm_box(
-    rng: np.random.Generator, phenotype: str, image: Image, um_per_px: float, ranges: BiopsyRanges | None = None
-) -> Boxes:
+def _sperm_box(rng: np.random.Generator, phenotype: str, image: Image, um_per_px: float) -> Boxes:
     place = rng.uniform([0.04 * image.width, 0.06 * image.height], [0.96 * image.width, 0.94 * image.height])
-    return draw_sperm(rng, phenotype, place, um_per_px, ranges or BiopsyRanges()).box(image.height, image.width)
+    return draw_sperm(rng, phenotype, place, um_per_px, BiopsyRanges()).box(image.height, image.width)

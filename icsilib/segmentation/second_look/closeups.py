@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from icsilib.data.preprocess import Geometry, Preprocess, preprocess
 from icsilib.segmentation.frames import Labelled, Points
-from icsilib.training.checkpoints import generator
+from icsilib.training.runs import generator
 
 AROUND_TIP = 0.5  # side of a close-up of the tip, of the frame's longer side
 AROUND_CELL = 1.4  # side of a close-up of the cell, of the longer side of its bounding box

@@ -19,10 +19,10 @@ from icsilib.segmentation.segmenter import (
     Segmenter,
     WeightsError,
     answer,
-    batch,
     read_model,
     to_source,
 )
+from icsilib.training.devices import Device
 
 SECOND_LOOK = REFERENCE.with_name("closeup.safetensors")
 
@@ -58,7 +58,7 @@ class TwoLooks(Segmenter):
         settings = self.second.settings.preprocess
         close = [closeup_of_tip(image, place, settings) for place in places(seen)]
         squares, windows = zip(*close, closeup_of_cell(image, seen.masks[0], settings), strict=True)
-        output = self.second.network(batch(squares))
+        output = self.second.output(squares)
         closer = [Look(z, window) for z, window in zip(output.heatmap.numpy(), windows, strict=True)]
         look, surest = joined(seen.look, closer), max(each.confidence for each in closer)
         probabilities = with_cell(seen.probabilities, to_source(output.y_seg[-1], windows[-1].place)[0], windows[-1])
@@ -70,19 +70,19 @@ def two_looks(first: Segmenter, second: Segmenter) -> TwoLooks:
     return TwoLooks(first.network, first.settings, first.training, second)
 
 
-def load(path: Path | str = REFERENCE, looks: int | None = None) -> Segmenter:
-    """The reference model of this study, or the model in another file of weights, ready for use on the CPU.
+def load(path: Path | str = REFERENCE, looks: int | None = None, device: Device = "auto") -> Segmenter:
+    """The reference model of this study, or the model in another file of weights, ready for use on `device`.
 
     The reference model looks twice, every other model once. `looks=1` loads the paper's method, which looks once;
     `looks=2` adds the study's second look to any model. Raises `WeightsError` if the file does not exist or holds
-    something else.
+    something else, `DeviceError` for a device that is not here.
 
     >>> load(looks=1).predict(np.zeros((90, 120), np.uint8)).masks.shape
     (2, 90, 120)
     """
     if looks not in (None, 1, 2):
         raise ValueError(f"looks={looks}: a model looks once or twice")
-    first = read_model(path)
+    first = read_model(path, device)
     shipped = Path(path).resolve() == REFERENCE.resolve()
     return with_second_look(first) if looks == 2 or (looks is None and shipped) else first
 
@@ -92,7 +92,7 @@ def with_second_look(first: Segmenter, path: Path | str = SECOND_LOOK) -> TwoLoo
 
     Raises `WeightsError` if the file does not exist or its network was trained on whole frames.
     """
-    second = read_model(path)
+    second = read_model(path, first.device)
     if not second.settings.closeups:
         raise WeightsError(f"{path}: was trained on whole frames; train a second look with --profile closeup")
     return two_looks(first, second)

@@ -1,12 +1,19 @@
+import importlib.util
 import json
+import sys
 
 import pytest
 
 from icsilib.data.annotations import Dataset, Image, box_annotation
 from icsilib.data.structures import SPERM
 from icsilib.detection.images import digest_of, labelled_images
-from icsilib.detection.settings import Settings, as_record
-from icsilib.detection.video_folds import Run, fold, held_out_runs, run_fold, seeds_interval
+from icsilib.detection.settings import Settings
+from icsilib.study.order import ROOT
+
+SPEC = importlib.util.spec_from_file_location("svia_folds", ROOT / "scripts" / "svia_folds.py")
+script = importlib.util.module_from_spec(SPEC)
+sys.modules["svia_folds"] = script  # where its dataclass looks for its annotations
+SPEC.loader.exec_module(script)
 
 
 def videos():
@@ -20,7 +27,7 @@ def videos():
 
 def test_every_video_is_held_out_once_and_never_trains_or_validates_its_own_run():
     for v in range(5):
-        split = fold(videos(), f"S_{v}")
+        split = script.fold(videos(), f"S_{v}")
         assert split.test == (f"S_{v}",)
         assert split.validation == (f"S_{(v + 1) % 5}",)
         assert len(split.train) == 3
@@ -28,28 +35,28 @@ def test_every_video_is_held_out_once_and_never_trains_or_validates_its_own_run(
 
 
 def test_a_finished_run_of_the_same_settings_and_data_is_read_not_repeated(tmp_path):
-    dataset, run, settings = videos(), Run("S_0", "imagenet", 2), Settings("test", initialisation="imagenet")
+    dataset, run, settings = videos(), script.Run("S_0", "imagenet", 2), Settings("test", initialisation="imagenet")
     for image in dataset.images:
         (tmp_path / image.file_name).write_bytes(b"pixels")
-    ids = fold(dataset, "S_0").of(dataset)
+    ids = script.fold(dataset, "S_0").of(dataset)
     data = digest_of(*(labelled_images(dataset, tmp_path, members) for members in ids.values()))
     (tmp_path / run.name).mkdir()
     result = tmp_path / run.name / "result.json"
-    result.write_text(json.dumps({"ap": 0.5, "about": {"settings": as_record(settings), "data": data}}))
-    assert run_fold(dataset, tmp_path, run, settings, tmp_path) == {"ap": 0.5}
+    result.write_text(json.dumps({"ap": 0.5, "about": {"settings": settings.as_record(), "data": data}}))
+    assert script.run_fold(dataset, tmp_path, run, settings, tmp_path) == {"ap": 0.5}
     with pytest.raises(ValueError, match=r"result\.json: is of other settings; choose another folder"):
-        run_fold(dataset, tmp_path, run, settings.with_(steps=1), tmp_path)
+        script.run_fold(dataset, tmp_path, run, settings.with_(steps=1), tmp_path)
     dataset.annotations.append(box_annotation(1, 1, SPERM, [1, 2, 3, 4]))
     with pytest.raises(ValueError, match="is of other data"):
-        run_fold(dataset, tmp_path, run, settings, tmp_path)
+        script.run_fold(dataset, tmp_path, run, settings, tmp_path)
 
 
 def test_three_seeds_of_each_initialisation_on_one_video():
-    runs = held_out_runs("S_3")
+    runs = script.held_out_runs("S_3")
     assert len(set(runs)) == 6
     assert {(run.held_out, run.initialisation) for run in runs} == {("S_3", "imagenet"), ("S_3", "scratch")}
 
 
 def test_interval_over_three_seeds_by_hand():
     # Mean 0.8, standard deviation 0.1, t(0.975, 2) = 4.3027: 0.8 ± 4.3027·0.1/√3.
-    assert seeds_interval([0.7, 0.8, 0.9]) == pytest.approx((0.8 - 0.24841, 0.8 + 0.24841), abs=1e-4)
+    assert script.seeds_interval([0.7, 0.8, 0.9]) == pytest.approx((0.8 - 0.24841, 0.8 + 0.24841), abs=1e-4)
