@@ -210,10 +210,10 @@ def benchmark(
     from icsilib.detection.throughput import measure_throughput
     from icsilib.training.devices import device_name
 
+    if engine == "openvino" and device not in ("auto", "cpu"):
+        fail(f"--engine openvino: runs on the CPU, not on {device}; leave out --device")
     detector = _detector(weights, device)
     if engine == "openvino":
-        if device not in ("auto", "cpu"):
-            fail(f"--engine openvino: runs on the CPU, not on {device}; leave out --device")
         from icsilib.detection.export import with_openvino
         from icsilib.training.compiled import precisions
 

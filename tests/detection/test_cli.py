@@ -166,6 +166,8 @@ def test_benchmark_names_what_it_ran(trained):
         (["evaluate", "DATA", "--weights", "DATA"], "is a folder; name the file in it"),
         (["predict", "DATA/split.json", "--weights", "DATA/run/weights.safetensors"], "no image"),
         (["benchmark", "DATA", "--weights", "DATA/run/weights.safetensors", "--engine", "coral"], "choose torch or"),
+        (["benchmark", "DATA", "--engine", "openvino", "--device", "cuda"], "runs on the CPU, not on cuda"),
+        (["predict", "DATA/0.png", "--device", "abacus"], "device 'abacus': is not here; choose auto"),
     ],
 )
 def test_errors_are_one_line_that_names_the_remedy(trained, words, message):
