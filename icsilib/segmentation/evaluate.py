@@ -223,6 +223,14 @@ def by_contrast(table: pd.DataFrame, edges: Sequence[float] = (0.8, 1.0, 1.5, 2.
     return rows.assign(within_10_px=groups["tip_px"].agg(lambda errors: (errors <= 10).mean()))
 
 
+def by_confidence(table: pd.DataFrame, groups: int = 5, within_px: float = 10) -> pd.DataFrame:
+    """Calibration of the tip's confidence: share of tips within a distance, by equal groups of rising confidence."""
+    tips = table.dropna(subset=["tip_px"])
+    grouped = tips.groupby(pd.qcut(tips["tip_confidence"].rank(method="first"), groups, labels=False))
+    rows = grouped.agg(tips=("tip_px", "size"), confidence=("tip_confidence", "mean"), median_px=("tip_px", "median"))
+    return rows.assign(within=grouped["tip_px"].agg(lambda errors: (errors <= within_px).mean())).rename_axis("group")
+
+
 def worst(table: pd.DataFrame, column: str, count: int = 6) -> pd.DataFrame:
     """The `count` frames with the lowest IoU, or the largest tip error, at most one of each video."""
     ordered = table.dropna(subset=[column]).sort_values(column, ascending=column.startswith("iou"))

@@ -13,9 +13,11 @@ table with the value NaN, and `summary` leaves it out and counts it.
 
 from collections.abc import Hashable, Iterable, Sequence
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage
 
 COLUMNS = ["structure", "kind", "frame", "annotator_a", "round_a", "annotator_b", "round_b", "value", "unit"]
 INTER, INTRA = "inter", "intra"
@@ -25,6 +27,18 @@ def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """Intersection over union (Jaccard index) of two masks; NaN where both are empty."""
     union = np.logical_or(a, b).sum()
     return float(np.logical_and(a, b).sum() / union) if union else float("nan")
+
+
+def boundary_distance(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Mean distance in px from the outline of each of two masks (H, W) to the other's; NaN where one is empty.
+
+    Unlike 1 − IoU it does not depend on the region's size. Where the frame cuts a region there is no outline.
+    """
+    outlines = [mask & ~ndimage.binary_erosion(mask, border_value=1) for mask in (a, b)]
+    if not all(outline.any() for outline in outlines):
+        return float("nan")
+    away = [cv2.distanceTransform((~one).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for one in outlines]
+    return float((away[1][outlines[0]].mean() + away[0][outlines[1]].mean()) / 2)
 
 
 def iou_matrix(masks: NDArray[np.bool_]) -> NDArray[np.float64]:

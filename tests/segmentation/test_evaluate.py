@@ -19,6 +19,7 @@ from icsilib.data.preprocess import Preprocess, geometry
 from icsilib.data.structures import ICSI_CATEGORIES, OOLEMMA
 from icsilib.segmentation.dsnt import dsnt, gaussian_heatmap, tip_confidence, to_normalised
 from icsilib.segmentation.evaluate import (
+    by_confidence,
     by_contrast,
     by_group,
     flops,
@@ -105,6 +106,15 @@ def test_false_alarms_are_said(frames):
     table = frame_table(Everywhere(frames), frames)
     assert table["false_pipette"].sum() == 4
     assert table["false_oolemma"].sum() == 0
+
+
+def test_confidence_is_set_beside_what_came_true():
+    confidence = np.repeat([0.1, 0.5, 0.9], 4)
+    errors = [50, 40, 20, 30, 5, 5, 20, 20, 1, 1, 1, 2]
+    table = by_confidence(pd.DataFrame({"tip_confidence": confidence, "tip_px": errors}), 3)
+    assert table["within"].tolist() == [0, 0.5, 1]
+    assert table["confidence"].tolist() == pytest.approx([0.1, 0.5, 0.9])
+    assert table["tips"].tolist() == [4, 4, 4]
 
 
 def test_interval_goes_by_video():

@@ -8,6 +8,16 @@ from pycocotools import mask as coco_mask
 from icsilib.stats import agreement
 
 
+def test_boundaries_of_shifted_discs_lie_apart_by_geometry():
+    y, x = np.mgrid[:120, :120]
+    discs = [np.hypot(x - 60, y - 60) < radius for radius in (30, 34)]
+    assert agreement.boundary_distance(*discs) == pytest.approx(4, abs=0.2)
+    assert agreement.boundary_distance(discs[0], discs[0]) == 0
+    assert np.isnan(agreement.boundary_distance(discs[0], np.zeros_like(discs[0])))
+    halves = [np.broadcast_to(np.arange(120) < edge, (120, 120)) for edge in (50, 60)]
+    assert agreement.boundary_distance(*halves) == pytest.approx(10)  # along the frame's edge there is no outline
+
+
 def test_pairs_of_the_papers_design_are_counted():
     table = agreement.distance_table(np.zeros((5, 5, 14, 2)), "needle")
     counts = table.groupby("kind").size()
