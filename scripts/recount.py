@@ -2,7 +2,8 @@
 
     python scripts/recount.py [RESULTS …] [--against build/quick/results/claims.json]
 
-RESULTS are folders of results files, by default book/reference; the first that has a file is taken. With --against, the
+RESULTS are folders of results files, by default book/reference; the first that has a file is taken. Registered sets are
+scored once, in book/reference. With --against, the
 verdicts that the chapter on claims wrote are compared, and a difference ends the program with 1.
 """
 
@@ -19,6 +20,7 @@ import yaml
 from scipy.stats import ttest_ind_from_stats
 
 ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "book" / "reference"
 FUNCTIONS = {
     "harmonic_mean": harmonic_mean,
     "sqrt": math.sqrt,
@@ -122,11 +124,12 @@ def read_all(folders):
 def main():
     """Print how many checks have each verdict, and what differs."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("results", nargs="*", default=[ROOT / "book" / "reference"])
+    options.add_argument("results", nargs="*", default=[REFERENCE])
     options.add_argument("--against", type=Path, help="claims.json that the chapter wrote")
     asked = options.parse_args()
     claims = yaml.safe_load((ROOT / "book" / "claims.yaml").read_text(encoding="utf-8"))["claims"]
-    found = recount(claims, read_all(asked.results))
+    once = {name: file for name, file in read_all([REFERENCE]).items() if name.startswith("registered-")}
+    found = recount(claims, read_all(asked.results) | once)
     for word, number in Counter(word for *_, word in found).most_common():
         print(f"{number:4} {word}")
     if asked.against is None:
