@@ -26,14 +26,13 @@ def _draw_labels(
     """Outlines and points of each person, one round, on the frame: masks (A, H, W), points (A, 2) px."""
     height, width = image.shape[:2]
     axis.imshow(image, cmap="gray", extent=(0, width, height, 0))
-    for i, person in enumerate(people):
+    for i in range(len(people)):
         colour = PEOPLE_COLOURS[i % len(PEOPLE_COLOURS)]
         for regions in masks.values():
             rows, columns = (np.arange(side) + 0.5 for side in regions.shape[1:])
             axis.contour(columns, rows, regions[i], levels=[0.5], colors=[colour], linewidths=0.9)
         for places in points.values():
             axis.plot(*places[i], "+", color=colour, markersize=9, markeredgewidth=1.4)
-        axis.plot([], [], color=colour, label=person)
     axis.set(xlim=(0, width), ylim=(height, 0), xlabel="x (px)", ylabel="y (px)")
 
 
@@ -48,12 +47,15 @@ def labelled_frame(
     figure, axes = plt.subplots(1, 2, figsize=(BOOK_WIDTH, 3.9))
     for axis in axes:
         _draw_labels(axis, image, masks, points, people)
+    colours = (PEOPLE_COLOURS[i % len(PEOPLE_COLOURS)] for i in range(len(people)))
+    lines = [axes[0].plot([], [], color=colour)[0] for colour in colours]
     rows, columns = next(iter(masks.values()))[0].nonzero()
     x, y, half = columns.max(), rows[columns.argmax()], close_up / 2
     axes[1].set(xlim=(x - half, x + half), ylim=(y + half, y - half))
     axes[0].set_title("the frame")
     axes[1].set_title("close-up of the cell's right edge")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(people))
+    names = [person.replace("$", r"\$") for person in people]  # given by hand, since axes hide names such as _ada
+    figure.legend(lines, names, loc="outside lower center", ncols=len(people))
     return figure
 
 

@@ -1,6 +1,7 @@
 """What the notebooks share: sentences and tables that take their numbers from results, never from a keyboard."""
 
 import ast
+import html
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,10 @@ from icsilib.study.provenance import ROOT, Results, ResultsFile, Value, provenan
 
 PROFILES = ("quick", "standard", "paper")
 
-_PLACE = re.compile(r"\{([A-Za-z][\w./-]*)(?::([^{}]*))?\}")
+_PLACE = re.compile(r"\{([^{}\n]+)\}")
+_KEY = re.compile(
+    r"[A-Za-z][\w./-]*(:[^{}]*)?|.*:[+,]?(\.\d+)?[dfeg%]"
+)  # what must be a key, not another thing in braces
 
 
 def say(results: Results | ResultsFile, text: str) -> Markdown:
@@ -33,9 +37,26 @@ def say(results: Results | ResultsFile, text: str) -> Markdown:
     """
 
     def insert(match: re.Match[str]) -> str:
-        return format(_look_up(results, match[1]), match[2] or "")
+        key, colon, form = match[1].rpartition(":")
+        if not colon or match[1].rpartition(".")[0] in results.values:  # a key may have a colon itself
+            key, form = match[1], ""
+        try:
+            return format(_look_up(results, key), form)
+        except KeyError:
+            if _KEY.fullmatch(match[1]):
+                raise
+            return match[0]
 
     return Markdown(_PLACE.sub(insert, text))
+
+
+def in_markdown(name: str) -> str:
+    """A name that a user gave, such as a category's, so that a page shows it and does not obey it.
+
+    >>> in_markdown("<b>8_cell")
+    '&lt;b&gt;8\\\\_cell'
+    """
+    return re.sub(r"([\\`*_\[\]{}$|~#!])", r"\\\1", html.escape(" ".join(name.split()), quote=False))
 
 
 def _look_up(results: Results | ResultsFile, key: str) -> Any:

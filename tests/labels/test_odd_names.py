@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_export_faults import coco
 from typer.testing import CliRunner
@@ -9,6 +10,9 @@ from typer.testing import CliRunner
 from icsilib.cli import app
 from icsilib.errors import printable
 from icsilib.labels import read_annotations
+from icsilib.plots.variation import labelled_frame
+from icsilib.study.notebooks import in_markdown, say
+from icsilib.study.provenance import Results
 
 FORGED = "a\n  5 of 5 objects kept\x1b]0;title\x07.png"
 
@@ -37,3 +41,22 @@ def test_a_name_that_no_file_system_holds_is_skipped_and_counted(tmp_path: Path,
     dataset, report = read_annotations(coco(tmp_path, images, [{"image_id": 1}, {"image_id": 2}]))
     assert report.skipped_images == {"file name of more than 255 bytes": 1}
     assert [image.file_name for image in dataset.images] == ["b.png"]
+
+
+@pytest.mark.parametrize("name", ["2pn", "8_cell", "œuf", "a b", "ratio 1:2", "<script>alert('x')</script>"])
+def test_a_category_s_name_leaves_the_numbers_beside_it_whole_and_the_page_alone(name: str) -> None:
+    results = Results("example", "quick", seed=0)
+    results.add(f"{name}.iou", 0.5, n=3)
+    text = say(results, f"**{in_markdown(name)}**: {{{name}.iou:+.2f}} of {{{name}.iou.n}}, $x^{{2}}$").data
+    assert text.endswith("**: +0.50 of 3, $x^{2}$")
+    assert "<" not in text
+    with pytest.raises(KeyError, match="not among"):
+        say(results, f"{{{name}.typo:.2f}}")
+
+
+def test_annotators_of_any_name_are_in_the_legend() -> None:
+    region = np.zeros((2, 8, 8), bool)
+    region[:, 2:6, 2:6] = True
+    people = ["_ada", "b$n$"]
+    figure = labelled_frame(np.zeros((8, 8), np.uint8), {"cell": region}, {}, people, close_up=4)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_ada", r"b\$n\$"]
