@@ -155,7 +155,8 @@ def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int) -> tuple[float, float
     (a, a_low, a_high), (b, b_low, b_high) = (
         (hits / n, *binomtest(hits, n).proportion_ci(method="wilson")) for hits, n in ((hits_a, n_a), (hits_b, n_b))
     )
-    return a - b - np.hypot(a - a_low, b_high - b), a - b + np.hypot(a_high - a, b - b_low)
+    below, above = np.hypot(a - a_low, b_high - b), np.hypot(a_high - a, b - b_low)
+    return float(a - b - below), float(a - b + above)
 
 
 def add_constants(results: Results) -> None:
