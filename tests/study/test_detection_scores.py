@@ -17,8 +17,9 @@ def image(number, phenotype):
 
 
 def test_scores_of_a_detector_that_finds_the_normal_sperm_and_nothing_else():
-    images = [image(1, "normal"), image(2, "normal"), image(3, "deformed"), image(4, "")]
-    found = {number: Detections(BOX, np.array([0.9])) for number in (1, 2)}
+    kinds = ("normal", "normal", "deformed", "") * 2
+    images = [image(number, kind) for number, kind in enumerate(kinds, 1)]
+    found = {number: Detections(BOX, np.array([0.9])) for number in (1, 2, 5, 6)}
     tested = detection_scores.Tested(images, found)
     results = Results("detection_evaluation", "quick", 0)
     evaluated = detection_scores.add_scores(results, tested, tested, "phantom", "some.")
@@ -28,8 +29,8 @@ def test_scores_of_a_detector_that_finds_the_normal_sperm_and_nothing_else():
     assert (values["some.threshold"], values["some.precision"]) == (0.9, 1.0)
     assert values["some.f1.matched"] == pytest.approx(0.8)
     assert values["some.recall.normal_minus_distorted"] == 1.0
-    assert results.values["some.recall.normal"].n == 2
-    assert evaluated.hits == {"normal": (2, 2), "deformed": (0, 1)}
+    assert results.values["some.recall.normal"].n == 4
+    assert evaluated.hits == {"normal": (4, 4), "deformed": (0, 2)}
     low, high = results.values["some.ap50"].interval
     assert low <= 67 / 101 <= high
 
