@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from icsilib.errors import IcsiError
@@ -35,8 +35,8 @@ def write_tensors(path: Path | str, tensors: Mapping[str, Tensor], about: Mappin
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
     text = json.dumps(dict(about), allow_nan=False)
-    with atomic_path(path) as partial:
-        save_file(kept, partial, {_KEY: json.dumps({"sha256": _digest(kept, text), "about": text})})
+    with atomic_path(path) as partial:  # written by Python, whose errors of a full disk name it
+        partial.write_bytes(save(kept, {_KEY: json.dumps({"sha256": _digest(kept, text), "about": text})}))
 
 
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Commands that write files, on a full disk, into a folder that cannot be made, and stopped by Ctrl-C: one line.
+"""Every command that writes, on a full disk, into a folder that cannot be made, and stopped by Ctrl-C: one line.
 
 The errors are the kernel's: `RLIMIT_FSIZE` ends a file where a full disk would, and nothing can be made below a device.
 """
@@ -19,12 +19,19 @@ COMMANDS = {
     "data convert": "DATA/boxes/a.json OUT/a.json --images DATA/boxes",
     "data frames": "VIDEO --out OUT",
     "phantom icsi": "--videos 3 --size 64 --every 20 --workers 1 --out OUT",
+    "phantom biopsy": "--images 30 --workers 1 --out OUT",
+    "agree outlines": "DATA/annotations.json DATA/again.json --by-file --table OUT/pairs.csv",
     "agree boxes": "DATA/boxes/a.json DATA/boxes/b.json --by-file --out OUT/consensus.json",
+    "segment predict": "DATA/boxes/0.png --once --out OUT",
+    "segment train": "DATA --profile quick --out OUT",
+    "segment evaluate": "DATA --once --part all --table OUT/frames.csv",
+    "detect predict": "DATA/boxes/0.png --threshold 0 --out OUT/boxes.json",
 }
 START = "import sys; sys.argv[0] = 'icsi'; from icsilib.cli import app; app()"
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "
 STOPPED = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 def stop(event, args, done=[]):
     if event in ("open", "os.mkdir", "tempfile.mkstemp") and sys.argv[-1] in str(args[0]) and not done:
         done.append(signal.raise_signal(signal.SIGINT))

@@ -1,4 +1,6 @@
 import json
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -127,6 +129,27 @@ def test_prediction_writes_boxes_of_the_image(trained):
     assert len(rows[0]["bbox"]) == 4
     scores = [row["score"] for row in rows]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_one_bad_image_does_not_lose_the_others(trained, tmp_path):
+    """A text, half a JPEG and a PNG that claims gigabytes are skipped and counted, by whatever place in the batch."""
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    whole = cv2.imencode(".jpg", noise)[1].tobytes()
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    giant = struct.pack(">4sIIBBBBB", b"IHDR", 200_000, 200_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">I", 13) + giant + struct.pack(">I", zlib.crc32(giant))
+    (tmp_path / "giant.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header)
+    bad = [tmp_path / name for name in ("text.png", "half.jpg", "giant.png")]
+    files = [bad[0], trained / "0.png", *bad[1:], trained / "1.png"]
+    weights, out = trained / "run" / "weights.safetensors", tmp_path / "boxes.json"
+    result = run("predict", *files, "--weights", weights, "--threshold", "0", "--out", out)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert all(f"Skipped: {path}: " in result.output for path in bad)
+    assert "3 of 5 images" in result.output
+    found = {row["file_name"] for row in json.loads(out.read_text())}
+    assert found == {str(trained / "0.png"), str(trained / "1.png")}
 
 
 def test_images_without_a_box_are_named(trained):
