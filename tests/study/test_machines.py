@@ -12,7 +12,7 @@ import yaml
 
 from icsilib.study.order import ROOT
 
-CHAPTERS = ["icsi_data", "annotator_variation", "annotator_variation_bu_bil"]  # the first three
+CHAPTERS = ["icsi_data", "annotator_variation", "segmentation_model"]  # the first three
 TESTS = ["study/test_provenance.py", "study/test_order.py", "study/test_execution.py"]
 TESTS += ["data/test_splits.py", "data/test_preprocess.py", "data/test_annotations.py"]
 NO_AFFINITY = "import os\nif hasattr(os, 'sched_getaffinity'):\n    del os.sched_getaffinity\n"
@@ -62,14 +62,16 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 def test_the_first_chapters_are_those_of_the_contents() -> None:
     contents = yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))["parts"]
     files = [each.get("file", "") for part in contents for each in part["chapters"]]
-    assert [name.removeprefix("notebooks/") for name in files if name.startswith("notebooks/")][:3] == CHAPTERS
+    chapters = [name for name in files if (ROOT / f"{name}.ipynb").exists()]  # others are made from these
+    assert [name.removeprefix("notebooks/") for name in chapters[:3]] == CHAPTERS
 
 
 def test_chapters_run_and_run_again_only_for_a_reason(machine: Machine) -> None:
     assert machine.run(sys.executable, "-c", "import os; print(hasattr(os, 'sched_getaffinity'))").strip() == "False"
     machine.snakemake()
-    for chapter in CHAPTERS:
-        results = machine.folder / f"build/quick/results/{chapter}.json"
+    written = sorted((machine.folder / "build/quick/results").glob("*.json"))
+    assert len(written) >= len(CHAPTERS)
+    for results in written:
         assert '"revision": "' + "c" * 40 in results.read_text()
     moved = machine.folder.rename(machine.folder.with_name("ICSI Übung, umgezogen"))
     machine.folder, results = moved, moved / results.relative_to(machine.folder)
