@@ -54,7 +54,7 @@ def labelled_frame(
     axes[1].set(xlim=(x - half, x + half), ylim=(y + half, y - half))
     axes[0].set_title("the frame")
     axes[1].set_title("close-up of the cell's right edge")
-    names = [person.replace("$", r"\$") for person in people]  # given by hand, since axes hide names such as _ada
+    names = [_plain(person) for person in people]  # given by hand, since axes hide names such as _ada
     figure.legend(lines, names, loc="outside lower center", ncols=len(people))
     return figure
 
@@ -77,6 +77,11 @@ def round_heat_maps(matrices: Mapping[str, pd.DataFrame], unit: str) -> plt.Figu
     return figure
 
 
+def _plain(name: str) -> str:
+    """A name that a user gave, without the formula that matplotlib would make of dollar signs."""
+    return str(name).replace("$", r"\$")
+
+
 def _short(name: str) -> str:
     return str(name).removeprefix("round ")
 
@@ -91,11 +96,12 @@ def _heat_map(
 ) -> None:
     """Mean agreement of each two people or rounds; darker is better agreement whatever the unit."""
     colours, places = ("viridis_r", ".3f") if unit == "IoU" else ("viridis", ".2f")
+    named = matrix.astype(float).rename(index=_plain, columns=_plain)
     sns.heatmap(
-        matrix.astype(float), ax=axis, annot=len(matrix) <= 6, fmt=places, cmap=colours, vmin=limits[0], vmax=limits[1],
+        named, ax=axis, annot=len(matrix) <= 6, fmt=places, cmap=colours, vmin=limits[0], vmax=limits[1],
         square=True, cbar=False, annot_kws={"size": digits_size},
     )  # fmt: skip
-    axis.set(title=title, xlabel="", ylabel="")
+    axis.set(title=_plain(title), xlabel="", ylabel="")
     axis.tick_params(length=0, labelsize=8)
 
 
@@ -103,12 +109,13 @@ def distribution_panels(rows: Mapping[str, pd.DataFrame], units: Mapping[str, st
     """Box plots per structure of every pair that an annotator is part of (`agreement.by_annotator`), by kind."""
     figure, axes = plt.subplots(1, len(rows), figsize=(2.5 * len(rows) + 0.8, 3.3), squeeze=False)
     for axis, (structure, pairs) in zip(axes[0], rows.items(), strict=True):
+        named = pairs.assign(annotator=pairs["annotator"].map(_plain))
         sns.boxplot(
-            pairs, x="annotator", y="value", hue="kind", hue_order=list(KIND_COLOURS), palette=KIND_COLOURS, ax=axis,
+            named, x="annotator", y="value", hue="kind", hue_order=list(KIND_COLOURS), palette=KIND_COLOURS, ax=axis,
             width=0.65, fliersize=1.5, linewidth=0.8,
         )  # fmt: skip
         unit = units[structure]
-        axis.set(title=structure, xlabel="annotator", ylabel=unit if unit == "IoU" else f"distance ({unit})")
+        axis.set(title=_plain(structure), xlabel="annotator", ylabel=unit if unit == "IoU" else f"distance ({unit})")
         handles, names = axis.get_legend_handles_labels()
         axis.get_legend().remove()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))

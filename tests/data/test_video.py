@@ -1,6 +1,7 @@
 """Decoding and writing videos: exact frames, rotation, broken and truncated files, the real ones of the mirror."""
 
 import os
+import resource
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -232,3 +233,16 @@ def test_real_sperm_videos(name):
     stored = cv2.imread(str(SVIA / "Frames from original videos" / name / f"{name}_0004.png"), cv2.IMREAD_GRAYSCALE)
     difference = [np.abs(image.astype(int) - stored).mean() for _, image in frames]
     assert int(np.argmin(difference)) == 3  # the sample's own PNGs are numbered from 1
+
+
+def test_a_full_disk_leaves_no_video(tmp_path):
+    """The limit on a file's size ends the write where a full disk would."""
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 64), dtype=np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_mp4(noise, tmp_path / "v.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from test_export_faults import coco
 from typer.testing import CliRunner
@@ -10,7 +12,7 @@ from typer.testing import CliRunner
 from icsilib.cli import app
 from icsilib.errors import printable
 from icsilib.labels import read_annotations
-from icsilib.plots.variation import labelled_frame
+from icsilib.plots.variation import distribution_panels, labelled_frame, people_heat_maps, round_heat_maps
 from icsilib.study.notebooks import in_markdown, say
 from icsilib.study.provenance import Results
 
@@ -60,3 +62,17 @@ def test_annotators_of_any_name_are_in_the_legend() -> None:
     people = ["_ada", "b$n$"]
     figure = labelled_frame(np.zeros((8, 8), np.uint8), {"cell": region}, {}, people, close_up=4)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_ada", r"b\$n\$"]
+
+
+def test_names_that_matplotlib_would_take_for_formulas_are_drawn():
+    people = ["$_^$", "b$x$", "_ada"]
+    matrix = pd.DataFrame(np.eye(3), index=people, columns=people)
+    pairs = pd.DataFrame({"annotator": people, "kind": "inter", "value": [0.9, 0.8, 0.7]})
+    units = {"$\\frac$": "IoU"}
+    for figure in (
+        people_heat_maps({"$\\frac$": matrix}, units),
+        round_heat_maps({people[0]: matrix}, "IoU"),
+        distribution_panels({"$\\frac$": pairs}, units),
+    ):
+        figure.canvas.draw()
+        plt.close(figure)
