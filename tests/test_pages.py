@@ -22,10 +22,18 @@ NOT_TYPESET = "[...document.querySelectorAll('.math')].filter(m => !m.querySelec
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every page of a book built from the stored notebooks, without running anything; its results are empty."""
+    """Every page of a book built from the stored notebooks, without running anything.
+
+    Its results are empty but for a word in place of each that a page of text asks for.
+    """
     folder = tmp_path_factory.mktemp("book")
+    texts = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "book").glob("*.md"))
+    asked = re.findall(r"\{result\}`([\w-]+):([\w.-]+)", texts)
     for chapter in chapters().values():
-        Results(chapter.results, "quick", seed=0).write(folder / "results" / f"{chapter.results}.json")
+        results = Results(chapter.results, "quick", seed=0)
+        for key in dict.fromkeys(key for name, key in asked if name == chapter.results):
+            results.add(key, "not run")
+        results.write(folder / "results" / f"{chapter.results}.json")
     source = assemble(ROOT / "notebooks", folder / "results", folder / "source")
     index = build(source, folder / "html")
     return sorted(page for page in index.parent.rglob("*.html") if "_static" not in page.parts)
@@ -100,14 +108,16 @@ def test_a_row_of_the_ledger_leads_to_its_cell_and_its_results(tab: Tab, pages: 
     tab.evaluate("document.querySelector('[data-filter=kind]').dispatchEvent(new Event('input'))")
     rows = "[...document.querySelectorAll('.ledger tbody tr')].filter(row => !row.hidden)"
     assert tab.evaluate(f"{rows}.every(row => row.dataset.kind === 'run')")
+    tab.evaluate("document.querySelector('[data-filter=kind]').value = ''")
+    tab.evaluate("document.querySelector('[data-filter=kind]').dispatchEvent(new Event('input'))")
     links = tab.evaluate(f"{rows}.map(row => [...row.cells[5].querySelectorAll('a')].map(a => a.href))")
-    links = [pair for pair in links if pair]
+    links = [pair for pair in links if len(pair) == 2 and "results/" in pair[1]]
     assert sum("#" in cell for cell, _ in links) >= 10
     for cell, results in links:
         page, _, anchor = cell.removeprefix("file://").partition("#")
         assert not anchor or f'id="{anchor}"' in Path(page).read_text(encoding="utf-8"), cell
         assert Path(results.removeprefix("file://")).is_file(), results
-    chosen = f"{rows}.map(row => row.cells[5].querySelectorAll('a')).find(a => a.length && a[0].hash)"
+    chosen = f"{rows}.map(row => row.cells[5].querySelectorAll('a')).find(a => a.length === 2 && a[0].hash)"
     with tab.page.expect_navigation():
         tab.evaluate(f"{chosen}[0].click()")
     assert tab.evaluate("!!document.querySelector(':target')")
