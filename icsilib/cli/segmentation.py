@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-    from icsilib.data.annotations import Dataset
+    from icsilib.data.annotations import Dataset, Image
     from icsilib.data.preprocess import Preprocess
     from icsilib.segmentation import Segmenter
     from icsilib.segmentation.evaluate import Score
@@ -160,7 +160,7 @@ def predict(
 
     from icsilib.data.annotations import AnnotationError, Dataset, write_coco
     from icsilib.data.structures import ICSI_CATEGORIES
-    from icsilib.data.video import DamagedVideoError, VideoError, is_video, stated_timing, write_mp4
+    from icsilib.data.video import DamagedVideoError, VideoError, is_video, stated_timing
     from icsilib.files import remove_partials, write_text_atomic
     from icsilib.segmentation.frame_rows import frame_rows
     from icsilib.segmentation.records import Journal, read_source
@@ -195,8 +195,7 @@ def predict(
                 tell(f"{'Warning' if isinstance(error, DamagedVideoError) else 'Skipped'}: {error}")
             if is_video(path) and len(dataset.images) > first:
                 rates[short.as_posix()] = float(timing[0])
-                pictures = (out / _picture(short, image.frame_index) for image in dataset.images[first:])
-                write_mp4(map(_even, pictures), _labelled(out, short), timing[0] / every)
+                _write_labelled(out, short, dataset.images[first:], timing[0] / every)
     write_text_atomic(out / "frames.csv", pd.DataFrame(frame_rows(dataset, rates)).to_csv(index=False))
     write_coco(dataset, out / "predictions.json")
     journal.close()
@@ -219,6 +218,13 @@ def _progress() -> "Progress":
 
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TaskProgressColumn(show_speed=True))
     return Progress(SpinnerColumn(), *columns, TimeElapsedColumn(), console=Console(stderr=True))
+
+
+def _write_labelled(out: Path, short: Path, images: "list[Image]", rate: Fraction) -> None:
+    """Write a video's pictures as one labelled video of `rate` frames/s."""
+    from icsilib.data.video import write_mp4
+
+    write_mp4((_even(out / _picture(short, image.frame_index)) for image in images), _labelled(out, short), rate)
 
 
 def _labelled(out: Path, short: Path) -> Path:

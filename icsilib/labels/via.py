@@ -125,7 +125,7 @@ class _Images:
         return key
 
     def count(self, key: str, told: int) -> None:
-        """Count a region of an image, of which the table says that it has `told`."""
+        """Count one region of an image; the table says that the image has `told` regions."""
         self.rows[key] += 1
         self.told[key] = max(self.told[key], told)
 

@@ -63,7 +63,7 @@ class RandomConvolution(A.ImageOnlyTransform):
     """
 
     def apply(self, img: NDArray[np.uint8], kernel: NDArray[Any], share: float, **params: Any) -> NDArray[np.uint8]:
-        """Image (S, S) through `kernel`, of which `share` replaces the image."""
+        """Mix image (S, S), at 1 - `share`, with its convolution by `kernel`, at `share`."""
         grey = img.astype(np.float32)
         found = cv2.filter2D(grey, -1, kernel, borderType=cv2.BORDER_REPLICATE)
         found = grey.mean() + (found - found.mean()) * (grey.std() / max(float(found.std()), 1e-6))

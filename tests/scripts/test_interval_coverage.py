@@ -1,9 +1,8 @@
 """The simulation behind the table of coverage, at reduced size, and what the committed table says."""
 
-import importlib.util
-
 import pandas as pd
 import pytest
+from script_files import load_script
 
 from icsilib.study.order import ROOT
 from icsilib.study.provenance import read_results
@@ -11,9 +10,7 @@ from icsilib.study.provenance import read_results
 
 @pytest.fixture(scope="module")
 def tables():
-    spec = importlib.util.spec_from_file_location("interval_coverage", ROOT / "scripts" / "interval_coverage.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("interval_coverage")
     return {name: pd.DataFrame(rows) for name, rows in module.simulate(30, seed=1).items()}
 
 

@@ -1,23 +1,20 @@
 """The published detector's script runs whole, by the same code at the smallest scale."""
 
-import importlib.util
 import json
 
 import pandas as pd
 import pytest
+from script_files import load_script
 from typer.testing import CliRunner
 
 from icsilib.detection.settings import PROFILES
 from icsilib.phantoms.biopsy_dataset import write_biopsy_dataset
-from icsilib.study.order import ROOT
 
 
 @pytest.fixture
 def script(monkeypatch):
     """The script's commands, with a profile that takes seconds and a benchmark of a few images."""
-    spec = importlib.util.spec_from_file_location("published", ROOT / "scripts" / "published_detection.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("published_detection")
     small = {"input_size": 64, "batch_size": 2, "steps": 2, "validate_every": 1, "initialisation": "scratch"}
     monkeypatch.setitem(PROFILES, "small", PROFILES["authors"].with_(profile="small", **small))
     monkeypatch.setattr(

@@ -1,22 +1,19 @@
 """The published settings' script runs whole, by the same code at the smallest scale."""
 
-import importlib.util
 import json
 
 import pytest
+from script_files import load_script
 from typer.testing import CliRunner
 
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 from icsilib.segmentation.settings import PROFILES
-from icsilib.study.order import ROOT
 
 
 @pytest.fixture
 def script(monkeypatch):
     """The script's commands, with a profile that takes seconds: the paper's, smaller."""
-    spec = importlib.util.spec_from_file_location("published", ROOT / "scripts" / "published_segmentation.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("published_segmentation")
     small = {"size": 32, "widths": (4, 8, 8, 8), "epochs": 1, "workers": 0}
     monkeypatch.setitem(PROFILES, "small", PROFILES["paper"].with_(profile="small", **small))
     return module

@@ -1,7 +1,6 @@
 """The second reckoning of the ledger, without the library, gives the same verdicts as the first."""
 
 import copy
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from script_files import load_script
 
 from icsilib.study.claims import Measured, load_ledger
 from icsilib.study.order import ROOT
@@ -22,10 +22,7 @@ CLAIMS = yaml.safe_load((ROOT / "book" / "claims.yaml").read_text(encoding="utf-
 
 @pytest.fixture(scope="module")
 def recount() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("recount", ROOT / "scripts" / "recount.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("recount")
 
 
 def made_up(seed: int) -> dict[str, Any]:

@@ -1,24 +1,20 @@
 """Registered sets are checked by digest before they are scored, and scored once."""
 
-import importlib.util
 from datetime import date
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from script_files import load_script
 
 from icsilib.phantoms.dataset import read_description
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 from icsilib.study import looks
-from icsilib.study.order import ROOT
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("registered", ROOT / "scripts" / "registered.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("registered")
 
 
 def registration(folder: Path) -> looks.Registration:

@@ -1,12 +1,10 @@
 """The release script scores the shipped weights by one look and by two in one go, on sets of the smallest scale."""
 
-import importlib.util
-
 import pytest
+from script_files import load_script
 from typer.testing import CliRunner
 
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
-from icsilib.study.order import ROOT
 from icsilib.study.provenance import read_results
 from icsilib.study.segmentation_scores import TWO_LOOKS
 
@@ -14,9 +12,7 @@ from icsilib.study.segmentation_scores import TWO_LOOKS
 @pytest.fixture
 def script(monkeypatch, tmp_path):
     """The script, which writes into `tmp_path` and has no photographs."""
-    spec = importlib.util.spec_from_file_location("release", ROOT / "scripts" / "release_segmentation.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("release_segmentation")
     monkeypatch.setattr(module, "REFERENCES", tmp_path)
     monkeypatch.setattr(module, "MODEL_CARD", tmp_path / "card.md")
     monkeypatch.setattr(module, "available", lambda name: False)

@@ -1,24 +1,21 @@
 """The script behind the reference tables of ablation, repeated seeds and search, at the smallest scale."""
 
-import importlib.util
 import json
 
 import pytest
+from script_files import load_script
 from typer.testing import CliRunner
 
 from icsilib.phantoms.biopsy_dataset import write_biopsy_dataset
 from icsilib.phantoms.icsi_dataset import write_icsi_dataset
 from icsilib.segmentation.settings import PROFILES
-from icsilib.study.order import ROOT
 
 BIOPSY = {"input_size": 64, "window": 320, "batch_size": 2, "steps": 2, "warm_up": 1, "sperm_per_visit": 1}
 
 
 @pytest.fixture
 def script():
-    spec = importlib.util.spec_from_file_location("repeated", ROOT / "scripts" / "repeated_trainings.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("repeated_trainings")
     module.ABLATION = module.ABLATION.with_(size=32, widths=(4, 8, 8), epochs=1)
     return module
 

@@ -1,19 +1,14 @@
-import importlib.util
 import json
-import sys
 
 import pytest
+from script_files import load_script
 
 from icsilib.data.annotations import Dataset, Image, box_annotation
 from icsilib.data.structures import SPERM
 from icsilib.detection.images import digest_of, labelled_images
 from icsilib.detection.settings import Settings
-from icsilib.study.order import ROOT
 
-SPEC = importlib.util.spec_from_file_location("svia_folds", ROOT / "scripts" / "svia_folds.py")
-script = importlib.util.module_from_spec(SPEC)
-sys.modules["svia_folds"] = script  # where its dataclass looks for its annotations
-SPEC.loader.exec_module(script)
+script = load_script("svia_folds")
 
 
 def videos():
